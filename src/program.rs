@@ -113,13 +113,13 @@ enum Settle {
 }
 
 /// Reads and checks the configuration that the options name.
-fn read(options: &Options, settle: Settle) -> Read {
-    load(options, settle).0
+fn read(options: &Options, settle: Settle, ahead: Option<&mut dyn FnMut(Vec<u8>)>) -> Read {
+    load(options, settle, ahead).0
 }
 
 /// The same for a config test; with the feature `tools` with the checks of what is legal and will surprise.
 pub(crate) fn examine(options: &Options) -> Read {
-    let (mut read, tree, present) = load(options, Settle::Try);
+    let (mut read, tree, present) = load(options, Settle::Try, None);
     check::mail_relay(&read.model, &mut read.found);
     #[cfg(feature = "tools")]
     lint(options, &mut read, &tree, present);
@@ -135,7 +135,7 @@ fn lint(options: &Options, read: &mut Read, tree: &Tree, present: Present) {
     lint::run(&Input::new(&read.model, tree, &facts).text(&read.sources), &silence, &mut read.found);
 }
 
-fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
+fn load(options: &Options, settle: Settle, ahead: Option<&mut dyn FnMut(Vec<u8>)>) -> (Read, Tree, Present) {
     let mut found = Diagnostics::new();
     let asked = expand::Options {
         path: config_path(options).to_string_lossy().into_owned(),
@@ -144,6 +144,9 @@ fn load(options: &Options, settle: Settle) -> (Read, Tree, Present) {
         every_file: options.all_config,
     };
     let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
+    if let Some(ahead) = ahead {
+        ahead(snapshot.encode());
+    }
     let mut model = assemble::model(&tree, &mut found);
     if options.namespace.is_some() {
         model.daemon.net_namespace.clone_from(&options.namespace);
@@ -204,11 +207,12 @@ impl Keepalived<'_> {
 impl Program for Keepalived<'_> {
     type Loaded = Loaded;
 
-    fn load(&self) -> Result<Loaded, Exit> {
+    fn load(&self, ahead: Option<&mut dyn FnMut(Vec<u8>)>) -> Result<Loaded, Exit> {
         log::info!("Configuration file {}", config_path(self.options).display());
         self.check_log.tell_begin();
         // A reload stays where it is, see `refusals`.
-        let read = read(self.options, if self.settled.get() { Settle::No } else { Settle::Must });
+        let settle = if self.settled.get() { Settle::No } else { Settle::Must };
+        let read = read(self.options, settle, ahead);
         tell(&read);
         self.check_log.write(&read.found, &read.sources);
         if cfg!(feature = "status") && read.model.global.monitoring.dbus {

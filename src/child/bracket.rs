@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::reading::{Reading, Step};
+use super::ahead::{Step, Text};
 use super::report;
 use super::role::Role;
 use crate::base::exit::Exit;
@@ -93,7 +93,7 @@ pub trait Reloads {
     /// How the child is run.
     fn role(&mut self) -> &mut Role;
     /// The configuration on its way.
-    fn reading(&mut self) -> &mut Reading;
+    fn text(&mut self) -> &mut Text;
     /// The model in force.
     fn model(&self) -> Arc<Model>;
     /// What cannot wait for the end of the reload happens now.
@@ -102,11 +102,30 @@ pub trait Reloads {
     fn go_over(&mut self, turn: &mut Turn<'_>, model: Box<Model>);
 }
 
-/// The parent has a new configuration for such a child.
-pub fn begin_reload_from(child: &mut dyn Reloads, turn: &mut Turn<'_>, fd: OwnedFd) {
-    if begin_reload(child.role(), turn) {
-        *child.reading() = Reading::Descriptor(fd);
+/// The parent judges a text: such a child reads it meanwhile, on another processor maybe.
+pub fn read_ahead(child: &mut dyn Reloads, turn: &mut Turn<'_>, number: u32, fd: OwnedFd) {
+    let role = child.role();
+    // One that is at work reads the text when it is ordered to.
+    if !role.stopping && !role.meter.is_reloading() {
+        role.meter.reads_ahead();
+        role.tuner.suspend(turn);
+        *child.text() = Text::ahead(number, fd);
+        turn.begin_work();
     }
+}
+
+/// The parent has a new configuration for such a child.
+pub fn begin_reload_from(child: &mut dyn Reloads, turn: &mut Turn<'_>, number: u32, fd: OwnedFd) {
+    child.role().meter.has_read_ahead();
+    if begin_reload(child.role(), turn) && child.text().order(number, fd) {
+        tell_begin(child, turn);
+    }
+}
+
+/// The text is whole, and the child goes over to it.
+fn tell_begin(child: &mut dyn Reloads, turn: &mut Turn<'_>) {
+    report::reloading();
+    child.role().tuner.suspend(turn);
 }
 
 /// Does the next part of the reload of such a child.
@@ -114,13 +133,18 @@ pub fn work_on_reload(child: &mut dyn Reloads, turn: &mut Turn<'_>) -> Again {
     child.role().meter.note_slice(turn.slice());
     turn.answer_hellos();
     child.pause(turn);
-    if child.reading().is_whole() {
-        report::reloading();
-        child.role().tuner.suspend(turn);
+    if child.text().is_ordered_and_whole() {
+        tell_begin(child, turn);
     }
     let running = child.model();
-    let ok = match child.reading().advance(&running) {
+    let ok = match child.text().advance(&running) {
         Step::More => return Again::More,
+        Step::Waits => {
+            let role = child.role();
+            role.meter.has_read_ahead();
+            role.tuner.run(turn);
+            return Again::Done;
+        }
         Step::Failed => false,
         Step::Model(model) => {
             child.go_over(turn, model);

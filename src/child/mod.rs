@@ -6,6 +6,7 @@
 //! [`notifies::Notifies`], its scripts, FIFOs and mail, [`peer::Peer`], what it tells another child, and
 //! [`links::Interfaces`], the interfaces that it uses.
 
+pub mod ahead;
 pub mod alerts;
 #[cfg(feature = "status")]
 pub mod answer;

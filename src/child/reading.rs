@@ -94,13 +94,13 @@ fn unreadable() -> Step {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::expand;
     use crate::config::source::Disk;
 
     /// The descriptor of a configuration, as a parent sends it.
-    fn sent(name: &str, text: &str) -> OwnedFd {
+    pub(in crate::child) fn sent(name: &str, text: &str) -> OwnedFd {
         let path = std::env::temp_dir().join(format!("ka-reading-{name}-{}", std::process::id()));
         std::fs::write(&path, text).unwrap();
         let path = path.to_string_lossy().into_owned();

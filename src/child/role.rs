@@ -77,6 +77,8 @@ pub struct Meter {
     pub slice: Span,
     /// A reload is under way, which began when there were so many allocations.
     reloading: Option<usize>,
+    /// A text is read ahead of a reload, from when there were so many allocations.
+    ahead: Option<usize>,
 }
 
 impl Meter {
@@ -100,6 +102,18 @@ impl Meter {
     /// The reload is over.
     pub fn reloaded(&mut self) {
         if let Some(before) = self.reloading.take() {
+            self.loading = self.loading.wrapping_add(alloc::allocations().wrapping_sub(before));
+        }
+    }
+
+    /// A text is read ahead of a reload from now on.
+    pub fn reads_ahead(&mut self) {
+        self.ahead.get_or_insert_with(alloc::allocations);
+    }
+
+    /// It has been read, or goes on to be read in the reload.
+    pub fn has_read_ahead(&mut self) {
+        if let Some(before) = self.ahead.take() {
             self.loading = self.loading.wrapping_add(alloc::allocations().wrapping_sub(before));
         }
     }

@@ -311,6 +311,33 @@ mod tests {
         (server.checks[0].probe.target().unwrap().port, server.port)
     }
 
+    /// The check of a server of a service over TCP.
+    fn check(text: &str) -> crate::config::model::Probe {
+        let text = format!(
+            "virtual_server 192.0.2.1 53 {{\nprotocol TCP\nreal_server 10.0.0.1 53 {{\n{text}\n}}\n}}\n"
+        );
+        let mut found = Diagnostics::new();
+        let parsed = expand::parse_text(&text, &mut found);
+        assemble::model(&parsed.tree, &mut found).services[0].servers[0].checks[0].probe.clone()
+    }
+
+    /// Field case 57: the check is a DNS_CHECK, and such a one asks over UDP, whatever its service is for.
+    #[test]
+    fn a_dns_check_of_a_service_over_tcp_is_one() {
+        let probe = check("DNS_CHECK {\nname example.test\n}");
+        assert!(matches!(probe, crate::config::model::Probe::Dns(_, _)), "{probe:?}");
+        assert_eq!(probe.target().unwrap().port, 53);
+    }
+
+    /// Field case 58.
+    #[test]
+    fn quotes_inside_a_command_keep_words_together() {
+        let probe = check("MISC_CHECK {\nmisc_path \"/p/check https 10.0.0.1 'all is well' x\"\n}");
+        let crate::config::model::Probe::Misc(misc) = probe else { panic!("{probe:?}") };
+        let words: Vec<_> = misc.command.argv.iter().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(words, ["/p/check", "https", "10.0.0.1", "all is well", "x"]);
+    }
+
     #[test]
     fn a_check_connects_to_the_port_that_the_server_was_given() {
         assert_eq!(ports("fwmark 3", "10.0.0.1 443", ""), (443, 0));

@@ -16,8 +16,13 @@ use crate::base::bytes::{Reader, Short, Writer};
 pub enum ToChild {
     /// Are you alive? The loop answers by itself.
     Hello(u32),
-    /// The descriptor that comes with this holds a new configuration, already validated.
-    Reload,
+    /// The descriptor that comes with this holds the text of this number, which the parent is about to judge: it may be read,
+    /// and nothing is done by it before the order to go over to it.
+    Text(u32),
+    /// The descriptor that comes with this holds a new configuration, already validated: the text of this number.
+    Reload(u32),
+    /// The parent has refused the text of this number.
+    Refused(u32),
     /// Write the data dump.
     DumpData,
     /// Write the statistics, then clear them if asked.
@@ -313,7 +318,18 @@ impl ToChild {
                 out.u8(1)?;
                 out.u32(number)
             }
-            Self::Reload => out.u8(2),
+            Self::Reload(number) => {
+                out.u8(2)?;
+                out.u32(number)
+            }
+            Self::Text(number) => {
+                out.u8(21)?;
+                out.u32(number)
+            }
+            Self::Refused(number) => {
+                out.u8(22)?;
+                out.u32(number)
+            }
             Self::DumpData => out.u8(3),
             Self::DumpStats { clear } => {
                 out.u8(4)?;
@@ -353,7 +369,7 @@ impl ToChild {
         let read = |packet: &mut Reader<'_>| -> Result<Option<Self>, Short> {
             Ok(Some(match packet.u8()? {
                 1 => Self::Hello(packet.u32()?),
-                2 => Self::Reload,
+                2 => Self::Reload(packet.u32()?),
                 3 => Self::DumpData,
                 4 => Self::DumpStats { clear: packet.u8()? != 0 },
                 5 => Self::DumpJson,
@@ -379,6 +395,8 @@ impl ToChild {
                 }
                 #[cfg(feature = "status")]
                 12 => Self::LogLevel(packet.u8()?),
+                21 => Self::Text(packet.u32()?),
+                22 => Self::Refused(packet.u32()?),
                 _ => return Ok(None),
             }))
         };
@@ -458,7 +476,9 @@ mod tests {
     fn every_message_survives_the_way_and_is_no_longer_than_the_longest() {
         let down = [
             ToChild::Hello(77),
-            ToChild::Reload,
+            ToChild::Text(7),
+            ToChild::Reload(u32::MAX),
+            ToChild::Refused(7),
             ToChild::DumpData,
             ToChild::DumpStats { clear: true },
             ToChild::DumpStats { clear: false },

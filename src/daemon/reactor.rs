@@ -467,7 +467,9 @@ impl Core {
             for order in orders {
                 let command = match order {
                     Order::Message(ToChild::Hello(_), _)
-                    | Order::Message(ToChild::Peer(_) | ToChild::Scripts, None) => continue,
+                    | Order::Message(ToChild::Peer(_) | ToChild::Text(_) | ToChild::Scripts, None) => {
+                        continue;
+                    }
                     Order::Message(ToChild::Scripts, Some(fd)) => {
                         spawner::connect(Channel::of(fd));
                         if let Err(error) = self.watch_scripts() {
@@ -476,13 +478,15 @@ impl Core {
                         continue;
                     }
                     // A process that has no room for a descriptor gets the message without it.
-                    Order::Message(ToChild::Reload, None) => {
+                    Order::Message(ToChild::Reload(_), None) => {
                         log::error!("The new configuration did not come with the order to reload");
                         Turn { core: self }.report(ToParent::ReloadDone { ok: false });
                         continue;
                     }
                     Order::Message(ToChild::Peer(kind), Some(fd)) => Command::Peer(kind, fd),
-                    Order::Message(ToChild::Reload, Some(fd)) => Command::Reload(fd),
+                    Order::Message(ToChild::Text(number), Some(fd)) => Command::Text(number, fd),
+                    Order::Message(ToChild::Reload(number), Some(fd)) => Command::Reload(number, fd),
+                    Order::Message(ToChild::Refused(number), _) => Command::Refused(number),
                     Order::Message(ToChild::DumpData, _) => Command::DumpData,
                     Order::Message(ToChild::DumpStats { clear }, _) => Command::DumpStats { clear },
                     Order::Message(ToChild::DumpJson, _) => Command::DumpJson,

@@ -50,7 +50,7 @@ fn note(folder: &Path, text: &str) {
 impl Program for Toy {
     type Loaded = String;
 
-    fn load(&self) -> Result<String, Exit> {
+    fn load(&self, _: Option<&mut dyn FnMut(Vec<u8>)>) -> Result<String, Exit> {
         let text = fs::read_to_string(self.folder.join("conf")).map_err(|_| Exit::NoConfig)?;
         if text.contains("bad") {
             log::error!("conf:1:1 bad");
@@ -180,7 +180,7 @@ impl Process for Ticker {
                 note(&self.folder, &text);
                 turn.stop(Exit::Ok);
             }
-            Command::Reload(fd) => {
+            Command::Reload(_, fd) => {
                 let text = memory::read(fd).unwrap_or_default();
                 note(&self.folder, &format!("reload {}", String::from_utf8_lossy(&text).trim()));
                 turn.report(ToParent::ReloadDone { ok: true });

@@ -90,6 +90,7 @@ fn assert_page(talk: &Talk, what: &str) {
     assert!(text.starts_with("HTTP/1.0 200 ok") && text.contains("</HTML>"), "{what}: {text}");
 }
 
+/// Field case 50.
 #[test]
 fn both_versions_are_spoken_with_and_without_a_name_in_any_pieces() {
     let _beside = ALONE.read();

@@ -22,10 +22,10 @@ use crate::bfdd::links::Links;
 use crate::bfdd::report::{self, may};
 use crate::bfdd::sessions::Sessions;
 use crate::bfdd::sockets::Sockets;
+use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::kept::Kept;
 use crate::child::peer::{Peer, SESSION_DOWN, SESSION_UP};
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::ObjectState;
@@ -58,7 +58,7 @@ pub struct Bfd {
     kept: Kept,
     process: Role,
     /// The configuration of a reload.
-    reading: Reading,
+    text: Text,
     /// The data dump.
     status: Status,
     /// So many stalls of the loop have been told.
@@ -163,7 +163,9 @@ impl Process for Bfd {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            Command::Reload(fd) => bracket::begin_reload_from(self, turn, fd),
+            Command::Text(number, fd) => bracket::read_ahead(self, turn, number, fd),
+            Command::Refused(number) => self.text.refuse(number),
+            Command::Reload(number, fd) => bracket::begin_reload_from(self, turn, number, fd),
             Command::Peer(kind, fd) => self.connect(turn, kind, fd),
             Command::DumpData => self.dump_data(turn),
             // As with keepalived there are no statistics and no JSON of sessions.

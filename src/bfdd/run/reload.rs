@@ -9,8 +9,8 @@ use crate::base::limit;
 use crate::base::map::{Map, Set};
 use crate::bfdd::kept::note_key;
 use crate::bfdd::sessions::{Live, Taken};
+use crate::child::ahead::Text;
 use crate::child::bracket::Reloads;
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::ObjectState;
@@ -34,8 +34,8 @@ impl Reloads for Bfd {
         &mut self.process
     }
 
-    fn reading(&mut self) -> &mut Reading {
-        &mut self.reading
+    fn text(&mut self) -> &mut Text {
+        &mut self.text
     }
 
     fn model(&self) -> Arc<Model> {

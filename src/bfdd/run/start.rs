@@ -15,10 +15,10 @@ use crate::bfdd::kind;
 use crate::bfdd::links::Links;
 use crate::bfdd::sessions::{Live, Sessions, Taken};
 use crate::bfdd::sockets::Sockets;
+use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::kept::Kept;
 use crate::child::peer::Peer;
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::ToParent;
@@ -76,7 +76,7 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
         status: Status::default(),
         stalls: 0,
         process: Role { tuner, pid_file, ..Role::new(Kind::Bfd) },
-        reading: Reading::Over,
+        text: Text::default(),
         #[cfg(feature = "status")]
         pieces: crate::status::file::Pieces::default(),
     };

@@ -35,11 +35,11 @@ use crate::checkd::slots::{Layout, Slot};
 use crate::checkd::suspend::Addresses;
 use crate::checkd::sync::Sync;
 use crate::checkd::table::Table;
+use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::files::Files;
 use crate::child::kept::Kept;
 use crate::child::peer::Peer;
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::keep::Note;
@@ -72,7 +72,7 @@ pub struct Checkers {
     layout: Layout,
     process: Role,
     /// The configuration of a reload.
-    reading: Reading,
+    text: Text,
 }
 
 /// The virtual servers: what is decided of them, and what the kernel has.
@@ -167,7 +167,9 @@ impl Process for Checkers {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            Command::Reload(fd) => bracket::begin_reload_from(self, turn, fd),
+            Command::Text(number, fd) => bracket::read_ahead(self, turn, number, fd),
+            Command::Refused(number) => self.text.refuse(number),
+            Command::Reload(number, fd) => bracket::begin_reload_from(self, turn, number, fd),
             Command::DumpData => self.dump_data(turn),
             // As with keepalived there are no statistics and no JSON of checkers.
             Command::DumpStats { .. } | Command::DumpJson => {}

@@ -17,8 +17,8 @@ use crate::checkd::report;
 use crate::checkd::services::{Named, Places, count, marks};
 use crate::checkd::slots::Slot;
 use crate::checkd::unusable::remove_checks;
+use crate::child::ahead::Text;
 use crate::child::bracket::Reloads;
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::keep::Note;
@@ -44,8 +44,8 @@ impl Reloads for Checkers {
         &mut self.process
     }
 
-    fn reading(&mut self) -> &mut Reading {
-        &mut self.reading
+    fn text(&mut self) -> &mut Text {
+        &mut self.text
     }
 
     fn model(&self) -> Arc<Model> {

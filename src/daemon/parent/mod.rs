@@ -71,6 +71,8 @@ struct Parent<'a, P: Program> {
     calendar: Calendar,
     /// Configurations that were read so far.
     reads: u32,
+    /// The number of the last text that children were given.
+    text: u32,
     /// The control socket.
     #[cfg(feature = "status")]
     control: control::Control,
@@ -123,6 +125,7 @@ impl<'a, P: Program> Parent<'a, P> {
             scripts: Scripts::default(),
             calendar: Calendar::default(),
             reads: 0,
+            text: 0,
             #[cfg(feature = "status")]
             control: control::Control::default(),
         }

@@ -161,11 +161,12 @@ pub trait Program {
     /// A configuration that was read and validated.
     type Loaded;
 
-    /// Reads and validates the configuration, and logs what it finds.
+    /// Reads and validates the configuration, and logs what it finds. `read` is given what [`Program::snapshot`] will be as
+    /// soon as it is read, before it is judged.
     ///
     /// # Errors
     /// The exit with which a start ends; a reload then leaves everything as it is.
-    fn load(&self) -> Result<Self::Loaded, Exit>;
+    fn load(&self, read: Option<&mut dyn FnMut(Vec<u8>)>) -> Result<Self::Loaded, Exit>;
 
     /// Whether a running daemon can go over from one configuration to the other; logs why not.
     fn accepts(&self, running: &Self::Loaded, new: &Self::Loaded) -> bool;

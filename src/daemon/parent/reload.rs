@@ -6,6 +6,7 @@ use super::child::Child;
 use super::program::{Program, Settings};
 use super::{KINDS, Parent, calendar};
 use crate::daemon::ipc::ToChild;
+use crate::daemon::kind::Kind;
 use crate::daemon::log;
 use crate::daemon::reactor::Turn;
 use crate::proto::supervise::Input;
@@ -29,7 +30,9 @@ impl<P: Program> Parent<'_, P> {
         self.tell_reloading();
         let marker = self.settings.reload_marker.clone();
         calendar::begin_reading(marker.as_deref());
-        let read = self.program.load();
+        self.text = self.text.wrapping_add(1);
+        let (program, mut text) = (self.program, None);
+        let read = program.load(Some(&mut |octets| text = self.hand_ahead(&octets)));
         calendar::end_reading(marker.as_deref());
         if let Ok(new) = &read {
             let settings = self.program.settings(new);
@@ -39,8 +42,9 @@ impl<P: Program> Parent<'_, P> {
             self.save(new, &settings);
         }
         match read {
-            Ok(new) if self.program.accepts(&self.loaded, &new) => self.hand_out(turn, new),
+            Ok(new) if self.program.accepts(&self.loaded, &new) => self.hand_out(turn, new, text),
             Ok(_) | Err(_) => {
+                self.forward(ToChild::Refused(self.text));
                 log::error!("New configuration refused - keep running with the old one");
                 #[cfg(feature = "status")]
                 self.reload_failed();
@@ -55,9 +59,22 @@ impl<P: Program> Parent<'_, P> {
         self.tell_reloaded();
     }
 
-    /// Gives a new configuration to the children.
-    fn hand_out(&mut self, turn: &mut Turn<'_>, new: P::Loaded) {
-        let Some(snapshot) = self.snapshot(&new) else {
+    /// Gives a text that is still to be judged to the children that can read it meanwhile. The VRRP child cannot: each of
+    /// its adverts is more urgent.
+    fn hand_ahead(&self, octets: &[u8]) -> Option<OwnedFd> {
+        let file = self.file(octets)?;
+        for child in self.children.iter().filter(|child| child.kind != Kind::Vrrp) {
+            if child.pid.is_some() && !child.supervisor.is_leaving() {
+                // One that does not get it reads it later.
+                let _ = child.send(ToChild::Text(self.text), Some(file.as_fd()));
+            }
+        }
+        Some(file)
+    }
+
+    /// Gives a new configuration to the children; `text`: what they were given ahead.
+    fn hand_out(&mut self, turn: &mut Turn<'_>, new: P::Loaded, text: Option<OwnedFd>) {
+        let Some(snapshot) = text.or_else(|| self.snapshot(&new)) else {
             log::error!("The new configuration is not passed on - keep running with the old one");
             #[cfg(feature = "status")]
             self.reload_failed();
@@ -108,10 +125,13 @@ impl<P: Program> Parent<'_, P> {
 
     /// A configuration as a file that children can read.
     fn snapshot(&self, loaded: &P::Loaded) -> Option<OwnedFd> {
-        let octets = self.program.snapshot(loaded);
+        self.file(&self.program.snapshot(loaded))
+    }
+
+    fn file(&self, octets: &[u8]) -> Option<OwnedFd> {
         let file = match &self.settings.scratch {
-            Some(folder) => memory::unnamed(folder, &octets),
-            None => memory::sealed("keepalived", &octets),
+            Some(folder) => memory::unnamed(folder, octets),
+            None => memory::sealed("keepalived", octets),
         };
         file.inspect_err(|error| log::error!("Unable to pass on the new configuration: {error}")).ok()
     }
@@ -121,7 +141,7 @@ impl<P: Program> Parent<'_, P> {
         self.permit(index, permits);
         let Some(child) = self.children.get_mut(index) else { return };
         child.behind = true;
-        if child.send(ToChild::Reload, Some(snapshot.as_fd())) {
+        if child.send(ToChild::Reload(self.text), Some(snapshot.as_fd())) {
             self.step(turn, index, Input::Reload);
         } else if let Some(pid) = child.pid {
             // It does not read its channel; its replacement is given it.
@@ -135,6 +155,8 @@ impl<P: Program> Parent<'_, P> {
         if !self.children.get(index).is_some_and(wanted) {
             return;
         }
+        // No child has this one yet.
+        self.text = self.text.wrapping_add(1);
         match self.snapshot(&self.loaded) {
             Some(snapshot) => {
                 let permits = self.new_permits(index);

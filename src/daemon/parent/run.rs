@@ -45,7 +45,7 @@ pub fn run<P: Program>(program: &P, options: &Options) -> Exit {
 }
 
 fn prepare<P: Program>(program: &P, options: &Options) -> Exit {
-    let loaded = match program.load() {
+    let loaded = match program.load(None) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

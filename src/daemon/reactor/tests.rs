@@ -75,7 +75,7 @@ impl Process for Recorder {
     }
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
-        if matches!(command, Command::Reload(_)) {
+        if matches!(command, Command::Reload(..)) {
             self.seen.push("Reload".to_owned());
             return turn.begin_work();
         }
@@ -212,7 +212,7 @@ fn what_comes_with_a_reload_and_after_it_waits_for_the_end_of_the_reload() {
     reactor.turn().resize_deadlines(1);
     reactor.turn().set_deadline(0, Some(Instant::START));
     let null = std::fs::File::open("/dev/null").unwrap();
-    for (message, fd) in [(ToChild::Reload, Some(null.as_fd())), (ToChild::Stop, None)] {
+    for (message, fd) in [(ToChild::Reload(1), Some(null.as_fd())), (ToChild::Stop, None)] {
         let mut buffer = [0; 8];
         let mut packet = crate::base::bytes::Writer::new(&mut buffer);
         message.write(&mut packet).unwrap();
@@ -232,7 +232,7 @@ fn a_reload_whose_descriptor_is_lost_is_answered() {
     let mut recorder = Recorder { stop_at_turn_end: true, ..Recorder::default() };
     let mut buffer = [0; 8];
     let mut packet = crate::base::bytes::Writer::new(&mut buffer);
-    ToChild::Reload.write(&mut packet).unwrap();
+    ToChild::Reload(1).write(&mut packet).unwrap();
     parent.send(packet.written());
     reactor.run(&mut recorder).unwrap();
     assert_eq!(recorder.seen, Vec::<String>::new());

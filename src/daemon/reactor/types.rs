@@ -15,8 +15,13 @@ use crate::sys::signal::Signal;
 /// What a child is asked to do.
 #[derive(Debug)]
 pub enum Command {
-    /// Apply the configuration that this descriptor holds, then report `ToParent::ReloadDone`.
-    Reload(OwnedFd),
+    /// This descriptor holds the text of this number, which the parent is still judging. Whoever can reads it now, and does
+    /// nothing by it before the order to reload.
+    Text(u32, OwnedFd),
+    /// Apply the configuration that this descriptor holds, the text of this number, then report `ToParent::ReloadDone`.
+    Reload(u32, OwnedFd),
+    /// The parent has refused the text of this number.
+    Refused(u32),
     /// Write the data dump.
     DumpData,
     /// Write the statistics, then clear them if asked.

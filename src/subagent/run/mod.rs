@@ -17,8 +17,8 @@ use crate::base::bytes::Writer;
 use crate::base::exit::Exit;
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
+use crate::child::ahead::Text;
 use crate::child::bracket;
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::{self, ToParent};
@@ -51,7 +51,7 @@ pub struct Subagent {
     /// Octets of what is being answered.
     draft: Vec<u8>,
     process: Role,
-    reading: Reading,
+    text: Text,
 }
 
 /// How old the rows are.
@@ -358,7 +358,9 @@ impl Process for Subagent {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            Command::Reload(fd) => bracket::begin_reload_from(self, turn, fd),
+            Command::Text(number, fd) => bracket::read_ahead(self, turn, number, fd),
+            Command::Refused(number) => self.text.refuse(number),
+            Command::Reload(number, fd) => bracket::begin_reload_from(self, turn, number, fd),
             Command::Rows(rows, fd) => self.rows_of(turn, rows, fd),
             Command::Happened(kind, record) => {
                 if self.model.global.monitoring.traps {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::start::outline;
 use super::{Freshness, Subagent};
+use crate::child::ahead::Text;
 use crate::child::bracket::Reloads;
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
@@ -16,8 +16,8 @@ impl Reloads for Subagent {
         &mut self.process
     }
 
-    fn reading(&mut self) -> &mut Reading {
-        &mut self.reading
+    fn text(&mut self) -> &mut Text {
+        &mut self.text
     }
 
     fn model(&self) -> Arc<Model> {

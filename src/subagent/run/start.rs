@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{Freshness, SLOTS, Subagent};
 use crate::base::exit::Exit;
 use crate::base::time::Instant;
+use crate::child::ahead::Text;
 use crate::child::bracket;
-use crate::child::reading::Reading;
 use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::ToParent;
@@ -67,7 +67,7 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Subagent)> {
         uptime: (0, Instant::START),
         draft: Vec::new(),
         process: Role { tuner, pid_file, ..Role::new(Kind::Snmp) },
-        reading: Reading::Over,
+        text: Text::default(),
     };
     let mut turn = reactor.turn();
     report::starting();

@@ -195,7 +195,9 @@ impl Process for Vrrp {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            Command::Reload(fd) => self.begin_reload(turn, fd),
+            Command::Reload(_, fd) => self.begin_reload(turn, fd),
+            // Adverts come first: a text is read when it is sure to be wanted.
+            Command::Text(..) | Command::Refused(_) => {}
             Command::DumpData => self.dump_data(turn),
             Command::DumpStats { clear } => self.dump_stats(turn, clear),
             Command::DumpJson => self.dump_json(turn),

@@ -318,7 +318,7 @@ impl Process for Third {
 
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
-            Command::Reload(snapshot) => {
+            Command::Reload(_, snapshot) => {
                 if begin_reload(&mut self.role, turn) {
                     note(&self.diary, "reload begins");
                     self.reading = Reading::Descriptor(snapshot);

@@ -44,7 +44,7 @@ struct Loaded {
 impl Program for Third {
     type Loaded = Loaded;
 
-    fn load(&self) -> Result<Loaded, Exit> {
+    fn load(&self, _: Option<&mut dyn FnMut(Vec<u8>)>) -> Result<Loaded, Exit> {
         let mut found = Diagnostics::new();
         let path = self.folder.join("conf").to_string_lossy().into_owned();
         let asked = expand::Options { path, ..expand::Options::default() };

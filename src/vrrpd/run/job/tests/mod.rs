@@ -225,7 +225,7 @@ impl Child {
 
     /// Gives the child a new configuration; how many slices the reload had.
     fn reload(&mut self, text: &str) -> usize {
-        self.command(Command::Reload(sent(text)));
+        self.command(Command::Reload(1, sent(text)));
         let calls = self.work();
         assert_eq!(self.words(), [ToParent::ReloadDone { ok: true }]);
         calls

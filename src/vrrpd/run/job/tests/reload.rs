@@ -131,7 +131,7 @@ fn what_is_no_configuration_leaves_everything_as_it_is() {
     on_a_machine(|machine| {
         let mut child = Child::first(&owner("A", 51, &["192.0.2.11"]));
         child.words();
-        child.command(Command::Reload(memory::sealed("test", b"nonsense").unwrap()));
+        child.command(Command::Reload(1, memory::sealed("test", b"nonsense").unwrap()));
         child.work();
         assert_eq!(child.words(), [ToParent::ReloadDone { ok: false }]);
         assert_eq!(child.state("A"), State::Master);
@@ -148,7 +148,7 @@ fn a_child_that_stops_is_not_reloaded() {
         let mut child = Child::first(&text);
         child.words();
         child.stop();
-        child.command(Command::Reload(sent(&text)));
+        child.command(Command::Reload(1, sent(&text)));
         assert_eq!(child.words(), [ToParent::ReloadDone { ok: false }]);
         assert!(child.vrrp.job.is_none() && machine.addresses().is_empty());
     });
@@ -160,8 +160,8 @@ fn a_second_order_to_reload_is_refused_while_one_is_under_way() {
         let text = owner("A", 51, &["192.0.2.11"]);
         let mut child = Child::first(&text);
         child.words();
-        child.command(Command::Reload(sent(&owner("B", 51, &["192.0.2.11"]))));
-        child.command(Command::Reload(sent(&text)));
+        child.command(Command::Reload(1, sent(&owner("B", 51, &["192.0.2.11"]))));
+        child.command(Command::Reload(1, sent(&text)));
         assert_eq!(child.words(), [ToParent::ReloadDone { ok: false }]);
         child.work();
         assert_eq!(child.words(), [ToParent::ReloadDone { ok: true }]);
