@@ -338,6 +338,7 @@ impl Process for Third {
             Command::Ask(..) => {}
             #[cfg(feature = "snmp")]
             Command::Rows(..) | Command::Happened(..) => {}
+            Command::Text(..) | Command::Refused(_) => {}
         }
     }
 
