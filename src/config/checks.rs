@@ -329,6 +329,26 @@ mod tests {
         assert_eq!(probe.target().unwrap().port, 53);
     }
 
+    /// Field case 55.
+    #[test]
+    fn names_of_dns_checks_end_with_or_without_a_dot() {
+        let name = |line: &str| match check(&format!("DNS_CHECK {{\n{line}\n}}")) {
+            crate::config::model::Probe::Dns(_, dns) => dns.name.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((&*name(""), &*name("name .")), ("", ""), "the root");
+        assert_eq!(&*name("name example.test"), "example.test");
+        assert_eq!(name("name example.test."), name("name example.test"));
+        let mut found = Diagnostics::new();
+        let text = format!(
+            "virtual_server 192.0.2.1 53 {{\nreal_server 10.0.0.1 53 {{\nDNS_CHECK {{\nname {}.test\n}}\n}}\n}}\n",
+            "a".repeat(64)
+        );
+        let parsed = expand::parse_text(&text, &mut found);
+        let _ = assemble::model(&parsed.tree, &mut found);
+        assert_ne!(found.exit_test(), crate::base::exit::Exit::Ok, "a label of 64 letters is none");
+    }
+
     /// Field case 58.
     #[test]
     fn quotes_inside_a_command_keep_words_together() {

@@ -114,6 +114,7 @@ const TESTS: &[Test] = &[
     ("ipvs::sync_daemon", ipvs::sync_daemon),
     ("ipvs::timeouts_and_stats", ipvs::timeouts_and_stats),
     ("bench::programming", lvs::programming::programming),
+    ("bench::checking", lvs::checking::checking),
 ];
 
 /// What begins so measures, alone in its guest: it runs only if it is asked for.

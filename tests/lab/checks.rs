@@ -345,6 +345,74 @@ fn an_own_address_that_is_gone_takes_a_server_out_only_where_that_is_wanted() {
     }
 }
 
+/// A ping and a datagram leave by the interface and with the address that the check names (field case 62).
+#[test]
+fn pings_and_datagrams_leave_by_the_interface_of_the_check() {
+    let net = Net::without_referee();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let server = net.node("b", "eth0", &["10.9.0.2/24"]);
+    node.shell(
+        "ip link add eth1 link eth0 type macvlan mode bridge; ip addr add 10.9.0.7/24 dev eth1; ip link set eth1 up
+        for at in all eth0 eth1; do echo 1 >/proc/sys/net/ipv4/conf/$at/arp_ignore; done
+        for at in all eth0 eth1; do echo 2 >/proc/sys/net/ipv4/conf/$at/arp_announce; done",
+    );
+    let at = node.shell("cat /sys/class/net/eth1/address").trim().to_owned();
+    server.shell(&format!(
+        "nft 'table inet t {{ chain c {{ type filter hook input priority 0;
+            ether saddr {at} ip saddr 10.9.0.7 icmp type echo-request counter comment \"right ping\"
+            ether saddr != {at} icmp type echo-request counter comment \"wrong ping\"
+            ether saddr {at} ip saddr 10.9.0.7 udp dport 99 counter comment \"right datagram\"
+            ether saddr != {at} udp dport 99 counter comment \"wrong datagram\"
+        }}; }}'"
+    ));
+    let packets = |what: &str| {
+        let rules = server.shell("nft list ruleset");
+        let line = rules.lines().find(|line| line.contains(what)).unwrap_or_default();
+        let count = line.split("packets ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        count.unwrap_or_else(|| panic!("{what}: {rules}"))
+    };
+    let from = "bindto 10.9.0.7\n bind_if eth1\n connect_ip 10.9.0.2\n warmup 0\n delay_loop 1";
+    let checks = format!("PING_CHECK {{\n {from}\n }}\nUDP_CHECK {{\n {from}\n connect_port 99\n }}\n");
+    let daemon = Daemon::start(&node, US, &decided_by("", &checks));
+    eventually("both leave there", SOON, || packets("right ping") >= 2_u32 && packets("right datagram") >= 2);
+    assert_eq!((packets("wrong ping"), packets("wrong datagram")), (0, 0));
+    daemon.stop();
+}
+
+/// Datagrams to servers that nobody reaches leak no descriptor (field case 38).
+#[test]
+fn failures_of_datagrams_leak_nothing() {
+    let net = Net::without_referee();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let checks: String = (1..=60)
+        .map(|port| {
+            format!(
+                "UDP_CHECK {{\n connect_ip 10.9.0.{}\n connect_port {port}\n connect_timeout 1\n retry 0\n warmup 0\n \
+                 delay_loop 1\n }}\n",
+                100 + port
+            )
+        })
+        .collect();
+    let daemon = Daemon::start(&node, US, &decided_by("", &checks));
+    eventually("the server is out", SOON, || daemon.logged("Removing service") == 1);
+    let descriptors = || {
+        let child = node.read("/run/checkers.pid");
+        let count = node.shell(&format!("ls /proc/{}/fd | wc -l", child.trim()));
+        count.trim().parse::<usize>().expect("a number")
+    };
+    let most = |looks: usize| {
+        let look = |_| {
+            std::thread::sleep(Duration::from_millis(100));
+            descriptors()
+        };
+        (0..looks).map(look).max().unwrap_or_default()
+    };
+    let first = most(20);
+    let later = most(60);
+    assert!(later <= first, "{first} descriptors at most, and later {later}");
+    daemon.stop();
+}
+
 /// A quorum that is lost takes the address of a MASTER to another router, by way of a script and a file, within the time
 /// of a check (field case 22).
 #[test]

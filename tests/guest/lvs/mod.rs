@@ -9,6 +9,7 @@
 //! each step. It is told of the program under test and of Debian's keepalived, side by side, where both are right: then
 //! both have the same table at every step. Start with [`stage::Stage`] and the first story, [`pool`].
 
+pub(crate) mod checking;
 pub(crate) mod example;
 pub(crate) mod field;
 pub(crate) mod hands;

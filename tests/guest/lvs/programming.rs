@@ -121,13 +121,13 @@ fn millis(begin: Instant) -> f64 {
 }
 
 /// Counts the system calls of a daemon.
-struct Counting {
+pub(super) struct Counting {
     strace: std::process::Child,
     file: String,
 }
 
 impl Counting {
-    fn begin(daemon: &Daemon<'_>) -> Self {
+    pub(super) fn begin(daemon: &Daemon<'_>) -> Self {
         let file = format!("/tmp/calls.{}", daemon.first());
         let mut command = Command::new("strace");
         command.args(["-f", "-q", "-c", "-o", &file]).stderr(Stdio::null());
@@ -144,7 +144,7 @@ impl Counting {
     }
 
     /// The calls so far.
-    fn end(mut self) -> f64 {
+    pub(super) fn end(mut self) -> f64 {
         let _ = kill(Pid::from_raw(self.strace.id().cast_signed()), Signal::SIGINT);
         self.strace.wait().expect("strace ends");
         let text = fs::read_to_string(&self.file).unwrap_or_default();
