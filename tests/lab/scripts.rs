@@ -372,7 +372,7 @@ fn what_cannot_be_executed_is_told_in_words() {
     ] {
         daemon.wait_log(line, ALLOWANCE);
     }
-    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.signal(Signal::SIGTERM);
     daemon.wait_log("shutdown script: a file was not found", Duration::from_secs(2));
 }
 
