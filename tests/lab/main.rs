@@ -34,6 +34,7 @@ mod edits_deep;
 mod edits_every;
 mod events;
 mod examples;
+mod exporters;
 mod fifo;
 mod firewall;
 mod flaps;

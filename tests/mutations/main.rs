@@ -15,8 +15,12 @@
 #[cfg(feature = "snmp")]
 mod agentx;
 mod bfd;
+#[cfg(feature = "status")]
+mod browse;
 mod checks;
 mod mutate;
+#[cfg(feature = "status")]
+mod pages;
 #[cfg(feature = "snmp")]
 mod pdus;
 mod read;

@@ -23,6 +23,8 @@ pub(super) fn version() -> String {
     if let Some(distribution) = distribution() {
         let _ = writeln!(text, "Distro: {distribution}");
     }
+    // An exporter of keepalived takes the JSON status only if it finds this word.
+    text.push_str("\nconfigure options: --enable-json\n");
     text.push_str("\nConfig options:  VRRP VRRP_AUTH OLD_CHKSUM_COMPAT\n");
     text.push_str("\nSystem options:  MEMFD_CREATE\n");
     for (title, built) in [("Features:       ", true), ("Left out:       ", false)] {
