@@ -644,7 +644,7 @@ fn service_manager(folder: &Folder) {
     let mut next = || loop {
         let len = socket.recv(&mut buffer).unwrap();
         match String::from_utf8_lossy(&buffer[..len]).into_owned() {
-            word if word == "WATCHDOG=1" => watched.push(std::time::Instant::now()),
+            word if word == "WATCHDOG=1" => watched.push(Instant::now()),
             word if word.starts_with("STATUS=") => {}
             word => return word,
         }

@@ -242,7 +242,8 @@ fn gives_up_at_once(net: &Net, since: Stamp) {
     let answered = now();
     let event = net.wait_master("b", since, START);
     let zeros = net.events(since).into_iter().filter(|event| event.node == "a");
-    let zero = zeros.filter(|event| event.advert().is_some_and(|advert| advert.priority == 0)).last();
+    let mut zeros = zeros.filter(|event| event.advert().is_some_and(|advert| advert.priority == 0));
+    let zero = zeros.next_back();
     let zero = zero.unwrap_or_else(|| panic!("no priority 0: {}", net.story(since))).at;
     assert!(zero < answered || between(answered, zero) < AT_ONCE, "{}", net.story(since));
     assert!(between(zero, event.at) < AT_ONCE + TIMING.skew(100), "{}", net.story(since));
@@ -728,7 +729,7 @@ fn clients_that_do_not_behave_cost_no_advert_and_no_memory() {
     let memory = daemon.memory();
     a.write("/run/lab/hostile.py", HOSTILE);
     a.shell("python3 /run/lab/hostile.py > /run/lab/hostile 2>&1 & echo $! > /run/lab/hostile.pid");
-    let begun = crate::kit::capture::now();
+    let begun = now();
     eventually("the clients are connected", START * 4, || a.read("/run/lab/hostile").contains("ready"));
     for _ in 0..20 {
         let asked = Instant::now();
