@@ -23,6 +23,7 @@ use keepalived::bfdd;
 #[cfg(feature = "lvs")]
 use keepalived::checkd;
 use keepalived::child::check::{self, Interfaces, Present};
+use keepalived::child::privileges;
 use keepalived::config::diag::{Diagnostic, Diagnostics, Severity};
 use keepalived::config::expand::{self, Parsed};
 #[cfg(feature = "tools")]
@@ -41,6 +42,7 @@ use keepalived::notify::{Resolver, permits};
 use keepalived::status;
 #[cfg(feature = "snmp")]
 use keepalived::subagent;
+use keepalived::sys::privileges::Capabilities;
 use keepalived::sys::spawner::Permits;
 use keepalived::sys::{alloc, clock, netns, pages, same_program, user};
 use keepalived::vrrpd;
@@ -76,6 +78,8 @@ pub(crate) struct Loaded {
     sessions: bool,
     /// The children that run scripts, in the order of [`Kind::ALL`].
     scripted: [bool; Kind::ALL.len()],
+    /// What children need, in the same order.
+    privileges: [Capabilities; Kind::ALL.len()],
     settings: Settings,
     snapshot: Kept,
     /// Not one keyword in it.
@@ -289,6 +293,10 @@ impl Program for Keepalived<'_> {
         Kind::ALL.into_iter().zip(loaded.scripted).any(|(one, scripted)| one == kind && scripted)
     }
 
+    fn privileges(&self, loaded: &Loaded, kind: Kind) -> Option<Capabilities> {
+        Kind::ALL.into_iter().zip(loaded.privileges).find(|(one, _)| *one == kind).map(|(_, needed)| needed)
+    }
+
     fn permits(&self, loaded: &Loaded, kind: Kind) -> Permits {
         let umask = self.options.umask.unwrap_or(loaded.settings.umask);
         // Lent, not taken: in the parent the children are still to have it.
@@ -444,6 +452,7 @@ impl Loaded {
             vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
             services: !read.model.services.is_empty(),
             sessions: !read.model.bfds.is_empty(),
+            privileges: Kind::ALL.map(|kind| privileges::needed(&read.model, kind)),
             scripted: Kind::ALL.map(|kind| permits::runs_scripts(&read.model, kind)),
             settings: settings(&read.model, options),
             whole: RefCell::new(Some(Arc::new(read.model))),

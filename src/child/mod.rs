@@ -17,6 +17,7 @@ pub mod kept;
 pub mod links;
 pub mod notifies;
 pub mod peer;
+pub mod privileges;
 pub mod queues;
 pub mod reading;
 pub mod report;

@@ -5,6 +5,8 @@
 //! the same reason a reload and the stop have no limit ([`Tuner::suspend`]), and whatever takes long takes a rest in
 //! time ([`Turn::rest`]).
 
+use std::os::fd::RawFd;
+
 use crate::base::time::Span;
 use crate::config::model::Global;
 use crate::config::model::global::Scheduling;
@@ -12,7 +14,8 @@ use crate::daemon::kind::Kind;
 use crate::daemon::log;
 use crate::daemon::reactor::Turn;
 use crate::daemon::realtime::{LATENESS, LONGEST, Priority};
-use crate::sys::{process, sched};
+use crate::sys::privileges::{self, Capabilities};
+use crate::sys::{process, sched, seccomp};
 
 /// What the configuration asks of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +90,18 @@ pub struct Tuner {
     processors: Vec<u16>,
     /// Of the command line, which is stronger than the configuration.
     umask: Option<u32>,
+    /// What stays once the start is over; none: everything.
+    confinement: Option<Confinement>,
+}
+
+/// What a child may do once its start is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Confinement {
+    /// The capabilities that it keeps.
+    pub kept: Capabilities,
+    /// The descriptor of its channel to the parent, which is told of a system call that it may not make. None: it makes
+    /// any.
+    pub channel: Option<RawFd>,
 }
 
 impl Tuner {
@@ -99,6 +114,7 @@ impl Tuner {
             nice: sched::nice().unwrap_or(0),
             processors: sched::processors().unwrap_or_default(),
             umask,
+            confinement: None,
         };
         let given = wanted.name.as_deref().unwrap_or(name);
         if process::name() != given {
@@ -106,6 +122,29 @@ impl Tuner {
         }
         tuner.adjust(wanted);
         tuner
+    }
+
+    /// The same with a confinement.
+    #[must_use]
+    pub fn confined(self, confinement: Option<Confinement>) -> Self {
+        Self { confinement, ..self }
+    }
+
+    /// The start is over: what is not needed any more is given up.
+    pub fn confine(&self) {
+        let Some(Confinement { kept, channel }) = self.confinement else { return };
+        // Loading modules is for a start.
+        let kept = kept.without(Capabilities::SYS_MODULE);
+        if let Err(error) = privileges::give_up_all_but(kept) {
+            return log::warn!("Unable to give up privileges: {error} - the process keeps them");
+        }
+        let Some(channel) = channel else { return };
+        let namespaces = !kept.without(kept.without(Capabilities::SYS_ADMIN)).is_empty();
+        match seccomp::restrict(channel, namespaces) {
+            Ok(true) => {}
+            Ok(false) => log::info!("No list of system calls for this processor: all are allowed"),
+            Err(error) => log::info!("The kernel does not restrict system calls ({error}): all are allowed"),
+        }
     }
 
     /// The start is over: goes on at the priority that was asked for.

@@ -85,7 +85,7 @@ impl Resolver {
             supplementary: global.scripts.supplementary_groups,
             keep_links: global.scripts.use_symlink_paths,
             path: std::env::split_paths(&path).collect(),
-            powers: Powers::now(),
+            powers: Powers::at_start(),
         }
     }
 

@@ -9,9 +9,20 @@ use crate::sys::spawner::Permits;
 /// Whether a child of this kind has scripts to run.
 #[must_use]
 pub fn runs_scripts(model: &Model, kind: Kind) -> bool {
-    let mut any = false;
-    each(model, kind, &mut |_| any = true);
-    any
+    any(model, kind, &mut |_| true)
+}
+
+/// Whether one of the scripts of a child of this kind is so.
+#[must_use]
+pub fn any(model: &Model, kind: Kind, is_so: &mut dyn FnMut(&ScriptCommand) -> bool) -> bool {
+    let (mut found, mut last) = (false, None);
+    each(model, kind, &mut |command| {
+        // Thousands of instances often have the same one.
+        if !found && last.replace(&command.argv) != Some(&command.argv) {
+            found = is_so(command);
+        }
+    });
+    found
 }
 
 /// The scripts that a child of this kind may have run. What cannot run was told when the configuration was read.

@@ -29,10 +29,6 @@ pub(super) fn event(event: Event, place: &str) {
     }
 }
 
-pub(super) fn keeps_privileges(error: &std::io::Error) {
-    log::warn!("The SNMP process cannot give up its privileges: {error}");
-}
-
 pub(super) fn silent(of: Kind) {
     log::warn!("The {} process does not tell of its objects: requests for them fail", of.title());
 }

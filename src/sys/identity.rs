@@ -1,9 +1,10 @@
 //! As whom a script runs, and whether this process can have it run so.
 
 use std::fs;
-use std::io;
+use std::sync::OnceLock;
 
 use super::check;
+use super::privileges::Capabilities;
 
 /// As whom a script runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +78,17 @@ const CAP_SETUID: u64 = 1 << 7;
 const CAP_NET_ADMIN: u64 = 1 << 12;
 
 impl Powers {
-    /// Those that this process has now.
+    /// Those that this process had when it was first asked: what runs scripts later has them, when this process may have
+    /// given them up.
     #[must_use]
-    pub fn now() -> Self {
-        let capabilities = capabilities().ok().filter(|all| all & CAP_NET_ADMIN != 0);
+    pub fn at_start() -> Self {
+        static KNOWN: OnceLock<Powers> = OnceLock::new();
+        KNOWN.get_or_init(Self::now).clone()
+    }
+
+    fn now() -> Self {
+        let capabilities = Capabilities::effective().ok().map(Capabilities::bits);
+        let capabilities = capabilities.filter(|all| all & CAP_NET_ADMIN != 0);
         Self { capabilities, users: Map::read("/proc/self/uid_map"), groups: Map::read("/proc/self/gid_map") }
     }
 
@@ -109,32 +117,6 @@ impl Powers {
         None
     }
 }
-
-/// Gives up every capability of this process for good, so that it may do what its user may do by the file system's rules.
-///
-/// # Errors
-/// When the kernel does not take that.
-pub fn give_up_capabilities() -> io::Result<()> {
-    let (mut header, sets) = (Header(VERSION, 0), Sets([[0; 3]; 2]));
-    // SAFETY: both are what this version of the call reads.
-    let done = unsafe { libc::syscall(libc::SYS_capset, &raw mut header, &raw const sets) };
-    if done != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: takes no pointer.
-    let done = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// `_LINUX_CAPABILITY_VERSION_3`, and a process; 0: this one.
-#[repr(C)]
-struct Header(u32, libc::c_int);
-
-const VERSION: u32 = 0x2008_0522;
-
-/// Effective, permitted, inheritable; the lower and the upper half of each.
-#[repr(C)]
-struct Sets([[u32; 3]; 2]);
 
 /// The ids that a user namespace has, as ranges of first one and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,19 +171,6 @@ fn group_ids() -> [u32; 3] {
     // SAFETY: writes only these three, and does not fail for them.
     unsafe { libc::getresgid(&raw mut real, &raw mut effective, &raw mut saved) };
     [real, effective, saved]
-}
-
-/// The capabilities of this process that are in effect.
-fn capabilities() -> io::Result<u64> {
-    let mut header = Header(VERSION, 0);
-    let mut sets = Sets([[0; 3]; 2]);
-    // SAFETY: both are what this version of the call reads and writes.
-    let done = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, &raw mut sets) };
-    if done != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let [[low, ..], [high, ..]] = sets.0;
-    Ok(u64::from(low) | u64::from(high) << 32)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod bfd;
 #[cfg(feature = "bfd")]
 mod bird;
 mod checks;
+mod confined;
 mod control;
 mod crash;
 mod crowd;

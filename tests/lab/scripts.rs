@@ -412,13 +412,13 @@ fn scripts_have_a_process_of_their_own_to_run_them() {
     assert_eq!((daemon.vrrp_child(), helper()), (child, Some(first)));
     cut("two");
     // It dies: child and process are replaced, and nobody notices.
-    let masters = daemon.logged("Entering MASTER STATE");
+    let backups = daemon.logged("Entering BACKUP STATE");
     kill(Pid::from_raw(first), Signal::SIGKILL).expect("the process runs");
     daemon.wait_log("The process that runs scripts has died", START);
     eventually("both are replaced", START, || {
         daemon.vrrp_child() != child && helper().is_some_and(|next| next != first)
     });
-    assert_eq!(daemon.logged("Entering MASTER STATE"), masters, "it goes on as MASTER");
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), backups, "it goes on as MASTER");
     a.shell("rm /run/told");
     cut("two");
     // It ends with its child.

@@ -17,8 +17,10 @@ use crate::daemon::record::{Record, Records};
 use crate::daemon::token::Registration;
 use crate::proto::supervise::{Params, Supervisor};
 use crate::sys::channel::{Channel, Received, Sent};
+use crate::sys::privileges::Capabilities;
 use crate::sys::process::Pid;
 use crate::sys::process_time::{self, ProcessTime};
+use crate::sys::seccomp;
 
 /// A child, running or not.
 #[derive(Debug)]
@@ -35,6 +37,12 @@ pub(super) struct Child {
     pub(super) pid_file: Option<PidFile>,
     /// The records on disk, for a daemon that is started after this one was killed as a whole.
     pub(super) heritage: Option<Heritage>,
+    /// The privileges that the process keeps; none: all.
+    pub(super) kept: Option<Capabilities>,
+    /// One of them was ended by a system call: those after it make any, for a router that is dark is worse.
+    pub(super) unfiltered: bool,
+    /// The system call that ended it, as it may not make it.
+    pub(super) violation: Option<u32>,
     /// The channel to the process that runs the scripts of this child.
     pub(super) helper: Option<Channel>,
     /// The process that takes away what this child left behind.
@@ -80,6 +88,9 @@ impl Child {
             keep: if settings.notes { Keep::new() } else { Keep::default() },
             pid_file: None,
             heritage: None,
+            kept: None,
+            unfiltered: false,
+            violation: None,
             helper: None,
             cleaner: None,
             died: None,
@@ -125,6 +136,10 @@ impl Child {
             return None;
         };
         let mut packet = Reader::new(buffer.get(..len).unwrap_or_default());
+        if let [seccomp::VIOLATION, a, b, c, d] = packet.rest() {
+            self.violation = Some(u32::from_be_bytes([*a, *b, *c, *d]));
+            return Some(heapless::Vec::new());
+        }
         let mut messages = heapless::Vec::new();
         while let Some(message) = ToParent::read(&mut packet) {
             if let ToParent::Transition(record) = message {

@@ -2,17 +2,17 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::child::Link;
+use super::child::{Child, Link};
 use super::program::{Mode, Program, Start};
 use super::{CLEANER_BOUND, CLEANER_BOUND_EACH, LAST_LINES, Parent, cleaner_slot, slot, text};
 use crate::base::exit::Exit;
-use crate::daemon::kind::Kind;
 use crate::daemon::reactor::{Interest, Turn};
 use crate::daemon::token::SourceId;
-use crate::daemon::tuning::Tuner;
+use crate::daemon::tuning::{Confinement, Tuner};
 use crate::daemon::{events, log};
 use crate::proto::supervise::Input;
 use crate::sys::channel::Channel;
+use crate::sys::privileges::Capabilities;
 use crate::sys::process::{self, Fork, Pid};
 use crate::sys::{oom, sched, spawner};
 
@@ -20,6 +20,10 @@ impl<P: Program> Parent<'_, P> {
     /// Makes a child process.
     pub(super) fn fork(&mut self, turn: &mut Turn<'_>, index: usize, mode: Mode) {
         let own = process::own();
+        let kept = self.wanted_privileges(index);
+        if let Some(child) = self.children.get_mut(index).filter(|_| mode == Mode::Run) {
+            child.kept = kept;
+        }
         let forked = Channel::pair().and_then(|ends| {
             let scripts = self.helper_channel(index, mode)?;
             Ok((ends, scripts, process::fork()?))
@@ -65,9 +69,20 @@ impl<P: Program> Parent<'_, P> {
         }
     }
 
+    /// The privileges that a child needs with the configuration that it begins with, and with that which it is given then.
+    fn wanted_privileges(&self, index: usize) -> Option<Capabilities> {
+        let child = self.children.get(index)?;
+        let first = self.program.privileges(self.known_to(child), child.kind)?;
+        Some(first.with(self.program.privileges(&self.loaded, child.kind)?))
+    }
+
     /// The new process is run as the configuration wants it.
-    fn tuner(&self, kind: Kind) -> Tuner {
-        Tuner::begin(&self.settings.child(kind).tuning, &self.name, self.options.umask)
+    fn tuner(&self, child: &Child, channel: &Channel) -> Tuner {
+        let confinement = child
+            .kept
+            .map(|kept| Confinement { kept, channel: (!child.unfiltered).then(|| channel.as_raw_fd()) });
+        Tuner::begin(&self.settings.child(child.kind).tuning, &self.name, self.options.umask)
+            .confined(confinement)
     }
 
     /// The new process: gives up what it inherited but the memory, does its work, and ends.
@@ -100,7 +115,7 @@ impl<P: Program> Parent<'_, P> {
         }
         let start = |channel| Start {
             kind: child.kind,
-            tuner: self.tuner(child.kind),
+            tuner: self.tuner(child, &channel),
             mode,
             channel,
             records: &child.records,

@@ -346,6 +346,10 @@ impl<'a, P: Program> Parent<'a, P> {
         #[cfg(feature = "status")]
         self.child_silent(turn, index);
         let Some(child) = self.children.get_mut(index) else { return };
+        if let Some(call) = child.violation.take() {
+            text::violated(child.kind, pid, call);
+            child.unfiltered = true;
+        }
         let wanted = !child.supervisor.is_leaving();
         let hung = core::mem::take(&mut child.hung);
         child.left_things = how != Ended::Exited(0);

@@ -11,6 +11,7 @@ use crate::daemon::pidfile::Places;
 use crate::daemon::record::Records;
 use crate::daemon::tuning::{Tuner, Tuning};
 use crate::sys::channel::Channel;
+use crate::sys::privileges::Capabilities;
 use crate::sys::script::{Terms, Words};
 use crate::sys::spawner::Permits;
 
@@ -197,6 +198,11 @@ pub trait Program {
     /// Whether a child of this kind runs scripts.
     fn runs_scripts(&self, _loaded: &Self::Loaded, _kind: Kind) -> bool {
         false
+    }
+
+    /// The privileges that a child of this kind needs; none: it keeps all, and makes any system call.
+    fn privileges(&self, _loaded: &Self::Loaded, _kind: Kind) -> Option<Capabilities> {
+        None
     }
 
     /// The scripts that a child of this kind may have run. Allocates, and may read the whole configuration again.

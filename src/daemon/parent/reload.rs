@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::child::Child;
 use super::program::{Program, Settings};
-use super::{KINDS, Parent, calendar};
+use super::{KINDS, Parent, calendar, text};
 use crate::daemon::ipc::ToChild;
 use crate::daemon::kind::Kind;
 use crate::daemon::log;
@@ -139,8 +139,20 @@ impl<P: Program> Parent<'_, P> {
     /// Gives the new configuration to a child that runs.
     fn give(&mut self, turn: &mut Turn<'_>, index: usize, snapshot: &OwnedFd, permits: Option<OwnedFd>) {
         self.permit(index, permits);
+        let Some(kind) = self.children.get(index).map(|child| child.kind) else { return };
+        let needed = self.program.privileges(&self.loaded, kind).unwrap_or_default();
         let Some(child) = self.children.get_mut(index) else { return };
         child.behind = true;
+        let lacking = child.kept.map(|kept| needed.without(kept)).unwrap_or_default();
+        if let Some(pid) = child.pid
+            && !lacking.is_empty()
+        {
+            text::lacks(kind, pid, lacking);
+            // Its replacement adopts what it finds, as after any death, of which the log has been told here.
+            child.hung = true;
+            process::kill(pid, libc::SIGKILL);
+            return;
+        }
         if child.send(ToChild::Reload(self.text), Some(snapshot.as_fd())) {
             self.step(turn, index, Input::Reload);
         } else if let Some(pid) = child.pid {

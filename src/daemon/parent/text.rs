@@ -5,7 +5,9 @@ use crate::base::time::Span;
 use crate::daemon::cli::{self, VERSION};
 use crate::daemon::kind::Kind;
 use crate::daemon::{events, log};
+use crate::sys::privileges::Capabilities;
 use crate::sys::process::{self, Ended, Pid};
+use crate::sys::seccomp;
 #[cfg(feature = "status")]
 use crate::wire::control::{self, Named, Refusal};
 
@@ -128,4 +130,26 @@ pub(super) fn words() -> String {
         format!("{:<46} {}\n", [row.word, name, &options].concat(), row.meaning)
     };
     control::ROWS.iter().map(line).collect()
+}
+
+/// A reload needs privileges that a child has given up.
+pub(super) fn lacks(kind: Kind, pid: Pid, lacking: Capabilities) {
+    let names = lacking.names().collect::<Vec<_>>().join(", ");
+    let kind = kind.title();
+    log::info!(
+        "The new configuration needs {names}, which the {kind} child process({pid}) has given up - replacing it"
+    );
+}
+
+/// A child was ended by a system call that it may not make.
+pub(super) fn violated(kind: Kind, pid: Pid, call: u32) {
+    let kind = kind.title();
+    match seccomp::name_of(call) {
+        Some(name) => log::error!(
+            "{kind} child process({pid}) has called {name}, which it never does - it was ended, and the next one may make any call"
+        ),
+        None => log::error!(
+            "{kind} child process({pid}) has made system call {call}, which it never does - it was ended, and the next one may make any call"
+        ),
+    }
 }

@@ -20,7 +20,6 @@ use crate::subagent::notices::Notices;
 use crate::subagent::rows::Rows;
 use crate::subagent::{report, trees};
 use crate::sys::channel::Channel;
-use crate::sys::identity;
 
 /// What a new subagent finds.
 pub struct Context {
@@ -73,9 +72,6 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Subagent)> {
     report::starting();
     child.drive(&mut turn, Input::Start);
     child.process.tuner.run(&mut turn);
-    if let Err(error) = identity::give_up_capabilities() {
-        report::keeps_privileges(&error);
-    }
     turn.report(ToParent::Ready);
     Ok((reactor, child))
 }

@@ -1,0 +1,186 @@
+//! What the processes of the daemon may do: capabilities, user, system calls.
+
+use std::fs;
+use std::process::Command;
+
+use crate::kit::bounds::{START, Timing, eventually};
+use crate::kit::conf::Instance;
+use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::net::Net;
+use crate::kit::node::{children, command_name};
+
+const US: Program = Program::UnderTest;
+const TIMING: Timing = Timing::v3(10);
+
+/// Bits of capabilities(7).
+const DAC_OVERRIDE: u64 = 1 << 1;
+const DAC_READ_SEARCH: u64 = 1 << 2;
+const NET_BIND_SERVICE: u64 = 1 << 10;
+const NET_ADMIN: u64 = 1 << 12;
+const NET_RAW: u64 = 1 << 13;
+const SYS_ADMIN: u64 = 1 << 21;
+const SYS_NICE: u64 = 1 << 23;
+/// What each child keeps.
+const NETWORK: u64 = NET_ADMIN | NET_RAW;
+
+/// What the kernel says of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rights {
+    effective: u64,
+    permitted: u64,
+    inheritable: u64,
+    uid: u32,
+    no_new_privileges: bool,
+    /// 2: a filter.
+    seccomp: u8,
+}
+
+fn rights(pid: i32) -> Rights {
+    seen(pid).expect("a process")
+}
+
+/// None: it is gone.
+fn seen(pid: i32) -> Option<Rights> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    if !text.contains("CapEff:") || text.contains("\nState:\tZ") {
+        return None;
+    }
+    let line = |label: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(label)).expect(label);
+        line.split_whitespace().next().expect(label).to_owned()
+    };
+    let set = |label: &str| u64::from_str_radix(&line(label), 16).expect(label);
+    Some(Rights {
+        effective: set("CapEff:"),
+        permitted: set("CapPrm:"),
+        inheritable: set("CapInh:"),
+        uid: line("Uid:").parse().expect("a number"),
+        no_new_privileges: line("NoNewPrivs:") == "1",
+        seccomp: line("Seccomp:").parse().expect("a number"),
+    })
+}
+
+/// Of a child that has begun.
+fn confined(kept: u64) -> Rights {
+    Rights { effective: kept, permitted: kept, inheritable: 0, uid: 0, no_new_privileges: true, seccomp: 2 }
+}
+
+/// The children of a daemon: names, and what they may.
+fn all(daemon: &Daemon) -> Vec<(String, Rights)> {
+    children(daemon.first()).into_iter().filter_map(|pid| Some((command_name(pid), seen(pid)?))).collect()
+}
+
+fn eventually_has(daemon: &Daemon, name: &str, kept: u64) {
+    eventually(&format!("{name} has {kept:x} and a filter"), START, || {
+        all(daemon).contains(&(name.to_owned(), confined(kept)))
+    });
+}
+
+#[test]
+fn each_process_has_what_it_needs_and_no_more() {
+    if is_reference("its processes have all privileges") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script(
+        "/usr/local/bin/tell",
+        "#!/bin/sh\ngrep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status > /run/told\n",
+    );
+    let more = "bfd_instance B {\n neighbor_ip 10.9.0.2\n source_ip 10.9.0.1\n}\n\
+                virtual_server 10.9.0.9 80 {\n protocol TCP\n real_server 10.9.0.8 80 {\n TCP_CHECK {\n bind_port 500\n}\n}\n}\n";
+    let conf = |instance: Instance, global: &str| {
+        format!("global_defs {{\nprocess_names\n{global}\n}}\n{}{more}", instance.text())
+    };
+    let plain = Instance::default();
+    let daemon = Daemon::start(&a, US, &conf(plain.clone(), ""));
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let parent = rights(daemon.first());
+    assert_eq!((parent.uid, parent.no_new_privileges, parent.seccomp), (0, false, 0));
+    assert!(parent.effective & NETWORK == NETWORK && parent.effective & SYS_ADMIN != 0);
+    eventually_has(&daemon, "keepalived_vrrp", NETWORK);
+    eventually_has(&daemon, "keepalived_lvs", NETWORK | NET_BIND_SERVICE);
+    eventually_has(&daemon, "keepalived_bfd", NETWORK);
+    assert_eq!(all(&daemon).len(), 3);
+    // A reload brings scripts: who runs them may what the parent may, and so may they.
+    let backups = daemon.logged("Entering BACKUP STATE");
+    let telling = || plain.clone().line("notify_master /usr/local/bin/tell");
+    daemon.reload(&conf(telling(), ""));
+    eventually_has(&daemon, "keepalived_vrrp", NETWORK);
+    let helper =
+        all(&daemon).into_iter().find(|(name, _)| name == "keepalived_exec").expect("there are scripts");
+    assert_eq!(helper.1, parent);
+    assert_eq!(daemon.logged("has given up"), 0);
+    // One of somebody else's folder, a FIFO and a priority: the child is replaced.
+    a.shell("mkdir -p /run/other && cp /usr/local/bin/tell /run/other/ && chown -R 65534 /run/other && chmod 700 /run/other");
+    let telling = || plain.clone().line("notify_master /run/other/tell");
+    daemon.reload(&conf(telling(), "vrrp_notify_fifo /run/fifo\nvrrp_priority -3"));
+    eventually_has(&daemon, "keepalived_vrrp", NETWORK | DAC_READ_SEARCH | DAC_OVERRIDE | SYS_NICE);
+    daemon.wait_log(
+        "needs CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SYS_NICE, which the VRRP child process(",
+        START,
+    );
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), backups, "its replacement goes on as MASTER");
+    a.shell("ip link set eth0 down; sleep 0.5; ip link set eth0 up");
+    eventually("the script has run", START * 3, || {
+        a.exists("/run/told") && a.read("/run/told").contains("Seccomp")
+    });
+    let told = a.read("/run/told");
+    let effective = format!("CapEff:\t{:016x}\n", parent.effective);
+    assert_eq!(told, format!("{effective}NoNewPrivs:\t0\nSeccomp:\t0\n"));
+    // What the next reload does not need any more is kept until the child ends.
+    daemon.reload(&conf(plain, ""));
+    eventually_has(&daemon, "keepalived_vrrp", NETWORK | DAC_READ_SEARCH | DAC_OVERRIDE | SYS_NICE);
+    daemon.stop();
+}
+
+/// Somebody has a child call chroot(2): the parent names the call, and another child goes on.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_system_call_that_no_child_makes_ends_it_and_is_named() {
+    if is_reference("it has no filter") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let child = daemon.vrrp_child();
+    eventually("it is confined", START, || rights(child).seccomp == 2);
+    let backups = daemon.logged("Entering BACKUP STATE");
+    have_it_call(child, libc::SYS_chroot);
+    daemon.wait_log(") has called chroot, which it never does", START);
+    eventually("another child goes on", START, || {
+        let next = daemon.vrrp_child();
+        next != child && rights(next) == Rights { seccomp: 0, ..confined(NETWORK) }
+    });
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), backups);
+    daemon.stop();
+}
+
+/// Has a process that waits in a system call make another one: the instruction before the one that it would go on with is
+/// the call in which it waits; without its number the kernel does not begin that call anew.
+#[cfg(target_arch = "x86_64")]
+fn have_it_call(pid: i32, call: libc::c_long) {
+    let done = Command::new("python3").args(["-c", TRACER, &pid.to_string(), &call.to_string()]).status();
+    assert!(done.expect("python3").success());
+}
+
+/// Places of registers in the kernel's `struct user_regs_struct`: 10 is RAX, 14 RDI, 15 the number of the call, 16 RIP.
+const TRACER: &str = "\
+import ctypes, os, sys
+pid, call = int(sys.argv[1]), int(sys.argv[2])
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+registers = (ctypes.c_ulong * 27)()
+def do(request, data=None):
+    if ptrace(request, pid, None, data) != 0:
+        sys.exit(f'ptrace {request}: {os.strerror(ctypes.get_errno())}')
+do(16)
+os.waitpid(pid, 0x40000000)
+do(12, registers)
+registers[16] -= 2
+registers[10], registers[14], registers[15] = call, 0, 0xffffffffffffffff
+do(13, registers)
+do(17)
+";
