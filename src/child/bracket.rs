@@ -60,8 +60,8 @@ fn serve<C: Child>(reactor: &mut Reactor, child: &mut C) -> Exit {
 
 /// Everything runs. For a child whose start goes on in the loop ([`Process::work`]): at the end of that.
 pub fn started(role: &mut Role) {
-    role.meter.started();
     role.tuner.confine();
+    role.meter.started();
 }
 
 /// The parent has a new configuration: the loop calls [`Process::work`] from now on. False: the child stops, or a reload

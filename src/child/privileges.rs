@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::config::model::{Model, ScriptCommand};
+use crate::config::model::{Model, ScriptCommand, TrackFile};
 use crate::daemon::kind::Kind;
 use crate::daemon::tuning::Tuning;
 use crate::notify::permits;
@@ -19,13 +19,13 @@ pub fn needed(model: &Model, kind: Kind) -> Capabilities {
     let global = &model.global;
     let tuning = Tuning::of(global, kind);
     let raises = tuning.realtime.base.is_some() || tuning.realtime.ceiling > 0 || tuning.nice != 0;
-    let has_fifos = matches!(kind, Kind::Vrrp | Kind::Checkers);
+    let tells = matches!(kind, Kind::Vrrp | Kind::Checkers);
     let own_fifo = match kind {
         Kind::Vrrp => &global.vrrp_fifo,
         Kind::Checkers => &global.lvs_fifo,
         Kind::Bfd | Kind::Snmp => &global.fifo,
     };
-    let fifos = [&global.fifo, own_fifo].into_iter().filter(|fifo| has_fifos && fifo.path.is_some());
+    let fifos = [&global.fifo, own_fifo].into_iter().filter(|fifo| tells && fifo.path.is_some());
     let (has_fifo, gives_fifo) =
         (fifos.clone().next().is_some(), fifos.clone().any(|fifo| fifo.identity.is_some()));
     let files = &global.files;
@@ -43,9 +43,12 @@ pub fn needed(model: &Model, kind: Kind) -> Capabilities {
         .with_if(dumps.into_iter().any(Option::is_some), Capabilities::DAC_OVERRIDE)
         // A reload looks for scripts.
         .with_if(permits::any(model, kind, &mut is_hidden), Capabilities::DAC_READ_SEARCH)
-        // Tracked files are read, whoever owns them, and made if the configuration says so.
-        .with_if(!model.files.is_empty(), Capabilities::DAC_READ_SEARCH)
-        .with_if(model.files.iter().any(|file| file.init.is_some()), Capabilities::DAC_OVERRIDE);
+        // Tracked files are read, and made if the configuration says so.
+        .with_if(tells && model.files.iter().any(belongs_to_others), Capabilities::DAC_READ_SEARCH)
+        .with_if(
+            tells && model.files.iter().any(|file| file.init.is_some() && belongs_to_others(file)),
+            Capabilities::DAC_OVERRIDE,
+        );
     match kind {
         Kind::Vrrp => all
             .with_if(global.firewall.iptables.is_some(), Capabilities::SYS_MODULE)
@@ -67,6 +70,13 @@ fn is_hidden(command: &ScriptCommand) -> bool {
         |folder: &Path| fs::metadata(folder).is_ok_and(|found| found.uid() != 0 && found.mode() & 0o001 == 0);
     let file = command.argv.first().map(|file| Path::new(OsStr::from_bytes(file.to_bytes())));
     file.is_some_and(|file| file.is_absolute() && file.ancestors().skip(1).any(closed))
+}
+
+/// Whether a tracked file, or what can be put in its place, is another user's.
+fn belongs_to_others(file: &TrackFile) -> bool {
+    let path = Path::new(&file.path);
+    let others = |found: fs::Metadata| found.uid() != 0 || (found.is_dir() && found.mode() & 0o022 != 0);
+    path.ancestors().any(|part| fs::metadata(part).is_ok_and(others))
 }
 
 /// Whether a check binds a port (`bind_port`) that only root may.
