@@ -1,4 +1,4 @@
-//! What the kernel tells of interfaces and addresses: the number of the interface of a link-local neighbour, and that the
+//! What the kernel reports of interfaces and addresses: the number of the interface of a link-local neighbour, and that the
 //! kernel may choose other source addresses now.
 //!
 //! Routes are not followed, for a router may have a million of them: a session whose packets the kernel refuses asks again
@@ -19,8 +19,8 @@ use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
 pub(super) struct Links {
     monitor: Option<(Monitor, Registration)>,
     wanted: bool,
-    /// It has been told that the monitor cannot be opened.
-    told: bool,
+    /// It has been logged that the monitor cannot be opened.
+    logged: bool,
 }
 
 impl Links {
@@ -44,10 +44,10 @@ impl Links {
         match opened {
             Ok(open) => {
                 self.monitor = Some(open);
-                self.told = false;
+                self.logged = false;
             }
             Err(error) => {
-                if !core::mem::replace(&mut self.told, true) {
+                if !core::mem::replace(&mut self.logged, true) {
                     report::kernel_failed("the monitor of interfaces and addresses", &error);
                 }
             }
@@ -55,7 +55,7 @@ impl Links {
         self.monitor.is_some()
     }
 
-    /// Takes what the kernel tells.
+    /// Takes what the kernel reports.
     pub(super) fn hear(&mut self, sessions: &mut Sessions) -> Again {
         let Some((monitor, _)) = &mut self.monitor else { return Again::Done };
         let mut lost = false;

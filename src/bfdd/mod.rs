@@ -1,11 +1,11 @@
 //! The BFD child: binds `proto::bfd` to `sys`.
 //!
-//! Job: sessions with other machines, and what the VRRP and the checker child are told of them. Uses everything below it.
+//! Job: sessions with other machines, and what the VRRP and the checker child are sent of them. Uses everything below it.
 //! Start with `run`: one method for each thing that can happen.
 //!
 //! * `run` composes the parts: the start, a reload, packets, deadlines, the stop.
 //! * `sessions` are machines of `proto::bfd` and find the session of a packet; `sockets` move packets in batches; `links`
-//!   hears what the kernel tells of interfaces and addresses.
+//!   hears what the kernel reports of interfaces and addresses.
 //! * `kept` is what a successor goes on with; `discards` counts what no session took; `report` phrases the log lines.
 
 mod discards;

@@ -100,7 +100,7 @@ impl Live {
         accepts(&self.config, hop_limit)
     }
 
-    /// The kernel refused its last packet: tells the first of several in a row.
+    /// The kernel refused its last packet: logs the first of several in a row.
     pub(super) fn refused(&mut self, errno: Errno) {
         let before = self.refused.replace(self.attempts);
         if before.is_none_or(|before| self.attempts.wrapping_sub(before) > 1) {
@@ -212,7 +212,7 @@ impl Sessions {
         }
     }
 
-    /// Whether a session depends on what the kernel tells of addresses and interfaces.
+    /// Whether a session depends on what the kernel reports of addresses and interfaces.
     pub(super) fn follow_kernel(&self) -> bool {
         self.all.iter().any(|live| live.config.source.is_none() || live.config.interface.is_some())
     }

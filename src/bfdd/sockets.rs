@@ -44,8 +44,8 @@ struct Listener {
     socket: Option<(ReceiveSocket, Registration)>,
     /// Sessions are to be heard here.
     wanted: bool,
-    /// It has been told that the socket cannot be opened.
-    told: bool,
+    /// It has been logged that the socket cannot be opened.
+    logged: bool,
 }
 
 /// What sends for one family.
@@ -98,11 +98,11 @@ impl Sockets {
             match listen(turn, place, index) {
                 Ok(open) => {
                     listener.socket = Some(open);
-                    listener.told = false;
+                    listener.logged = false;
                 }
                 Err(error) => {
                     complete = false;
-                    if !core::mem::replace(&mut listener.told, true) {
+                    if !core::mem::replace(&mut listener.logged, true) {
                         report::cannot_listen(place.family, place.port(), &error);
                     }
                 }
@@ -115,7 +115,7 @@ impl Sockets {
     pub(super) fn read(&self, index: u32, batch: &mut ReceiveBatch) -> Option<(usize, Place)> {
         let position = usize::try_from(index).ok()?;
         let (socket, _) = self.listeners.get(position)?.socket.as_ref()?;
-        // The socket has nothing more for now if the kernel tells of an error.
+        // The socket has nothing more for now if the kernel reports an error.
         Some((socket.receive(batch).unwrap_or(0), *Place::ALL.get(position)?))
     }
 

@@ -14,7 +14,7 @@ use super::{kind, report};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::time::Instant;
 use crate::child::tables::{
-    FAMILIES, Style, Watch, may_pass, remove, tell_left_over, tell_put_back, tell_stuck, tell_works_again,
+    FAMILIES, Style, Watch, log_left_over, log_put_back, log_stuck, log_works_again, may_pass, remove,
 };
 use crate::config::model::Model;
 use crate::daemon::reactor::Turn;
@@ -75,7 +75,7 @@ impl Marking {
         self.there = Some(style.name);
         self.lost = false;
         if self.broken.take().is_some() {
-            tell_works_again();
+            log_works_again();
         }
         if let Some(nft) = &self.nft {
             self.watch.begin(turn, nft, SourceId { kind: kind::MARKING, index: 0 });
@@ -104,7 +104,7 @@ impl Marking {
         if self.watch.may_put_back(now) {
             self.settle(turn);
             if let (Some(name), None) = (&self.there, self.broken) {
-                tell_put_back(name);
+                log_put_back(name);
             }
         }
     }
@@ -120,7 +120,7 @@ impl Marking {
     /// Removes the tables of a predecessor, unless they are to be replaced.
     pub(super) fn remove_left(&mut self, name: &str) {
         if self.name() != Some(name) {
-            tell_left_over(name);
+            log_left_over(name);
             self.delete(name);
         }
     }
@@ -128,7 +128,7 @@ impl Marking {
     fn delete(&mut self, name: &str) {
         let removed = self.open().and_then(|nft| remove(nft, core::iter::once(name)));
         if let Err(refused) = removed {
-            tell_stuck(name, &refused);
+            log_stuck(name, &refused);
         }
     }
 

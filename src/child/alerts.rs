@@ -166,7 +166,7 @@ impl Alerts {
         self.arm_fifos(turn, places);
     }
 
-    /// The child stops, and everything has been said: mail that was not sent is told and forgotten, FIFOs close.
+    /// The child stops, and everything has been said: mail that was not sent is logged and forgotten, FIFOs close.
     pub fn finish(&mut self, turn: &mut Turn<'_>, places: Places) {
         if let Some(mail) = self.mail.take() {
             mail.finish(turn, places.mail);
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::base::time::Instant;
     use crate::config::model::{Global, global};
-    use crate::daemon::log::told;
+    use crate::daemon::log::logged;
     use crate::daemon::reactor::Reactor;
     use crate::notify::Resolver;
 
@@ -254,20 +254,20 @@ mod tests {
         assert_eq!(alerts.notes().filter(|note| *note != Note::NONE).count(), 2);
         let left = keep::Left::of(&keep);
         let unsent = crate::notify::mail::unsent(&keep, &left);
-        let lines = told(|| alerts.load_mail(&mut turn, PLACES, None, 1, &keep));
+        let lines = logged(|| alerts.load_mail(&mut turn, PLACES, None, 1, &keep));
         assert_eq!(lines, [format!("2 SMTP alerts were not sent to [127.0.0.1]:{port}")]);
         assert!(keep.all().is_empty());
         // A successor without mail, and one whose configuration does not know the object any more.
         let letter = Some(("subject".to_owned(), "text".to_owned()));
-        let lost = told(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| letter.clone()));
+        let lost = logged(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| letter.clone()));
         assert_eq!(lost, ["2 SMTP alerts of before the restart are left out"]);
         alerts.load_mail(&mut turn, PLACES, Settings::new(&global), 1, &keep);
-        let lost = told(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| None));
+        let lost = logged(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| None));
         assert_eq!(lost, ["2 SMTP alerts of before the restart are left out"]);
-        let lost = told(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| letter.clone()));
+        let lost = logged(|| alerts.resume_mail(&mut turn, PLACES, &unsent, |_| letter.clone()));
         assert!(lost.is_empty(), "{lost:?}");
-        let lines = told(|| alerts.finish(&mut turn, PLACES));
+        let lines = logged(|| alerts.finish(&mut turn, PLACES));
         assert_eq!(lines, [format!("2 SMTP alerts were not sent to [127.0.0.1]:{port}")]);
-        assert!(told(|| alerts.finish(&mut turn, PLACES)).is_empty(), "once");
+        assert!(logged(|| alerts.finish(&mut turn, PLACES)).is_empty(), "once");
     }
 }

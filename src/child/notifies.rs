@@ -1,4 +1,4 @@
-//! Scripts, FIFOs and mail of one child: who is told when an object of the child enters a state.
+//! Scripts, FIFOs and mail of one child: who is notified when an object of the child enters a state.
 //!
 //! An object (an instance, a sync group, a real server) has a [`Notifier`], the queue of its scripts, which stands
 //! beside the object; here is what the objects share: how many scripts run at once, who waits for room, and the scripts
@@ -35,7 +35,7 @@ pub struct Notifies<N, O, J, const SCRIPTS: usize> {
 pub struct Notifying<'a, N, J, const SCRIPTS: usize> {
     /// The object.
     pub key: N,
-    /// The object as its scripts are told of it.
+    /// The object as its scripts are notified of it.
     pub subject: Subject<'a>,
     /// Its scripts.
     pub notifier: &'a mut Notifier<J, SCRIPTS>,
@@ -52,7 +52,7 @@ struct Retired<J, const SCRIPTS: usize> {
 }
 
 impl<N: Copy + PartialEq, O: Copy + PartialEq, J: Job, const SCRIPTS: usize> Notifies<N, O, J, SCRIPTS> {
-    /// Nothing runs and nobody is told yet.
+    /// Nothing runs and nobody is notified yet.
     ///
     /// # Errors
     /// As [`Scripts::new`].
@@ -109,7 +109,7 @@ impl<N: Copy + PartialEq, O: Copy + PartialEq, J: Job, const SCRIPTS: usize> Not
         lines: &mut Budget,
     ) {
         if object.notifier.ended(pid) {
-            tell_failure(object.subject.name, how, turn, lines);
+            log_failure(object.subject.name, how, turn, lines);
             self.advance(turn, object, lines);
         }
     }
@@ -166,7 +166,7 @@ impl<N: Copy + PartialEq, O: Copy + PartialEq, J: Job, const SCRIPTS: usize> Not
         let mut retired = self.retired.iter_mut();
         if let Some(retired) = retired.find(|retired| retired.number == number) {
             retired.notifier.ended(pid);
-            tell_failure(&retired.name, how, turn, lines);
+            log_failure(&retired.name, how, turn, lines);
         }
     }
 
@@ -218,7 +218,7 @@ fn kill_overdue<J: Job, const SCRIPTS: usize>(
     }
 }
 
-fn tell_failure(name: &str, how: Ended, turn: &Turn<'_>, lines: &mut Budget) {
+fn log_failure(name: &str, how: Ended, turn: &Turn<'_>, lines: &mut Budget) {
     if let Some(meaning) = meaning(how)
         && report::may(lines, turn.now())
     {

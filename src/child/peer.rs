@@ -1,4 +1,4 @@
-//! What one child tells another one: the states of its objects (BFD sessions to VRRP and to checkers, virtual routers to
+//! What one child sends another one: the states of its objects (BFD sessions to VRRP and to checkers, virtual routers to
 //! checkers).
 //!
 //! The parent makes the channel and a new one whenever either child is replaced ([`crate::daemon::parent`]). A message
@@ -8,8 +8,8 @@
 //!   first.
 //! * A full channel loses nothing: of the states of one object that wait, the newest replaces the older one, so that as
 //!   many states wait as there are objects. They leave when the other child reads again.
-//! * On a new channel every object is told, and [`ToPeer::Complete`] after the last one: the other child forgets objects
-//!   that an earlier process told of and this one does not.
+//! * On a new channel every object is sent, and [`ToPeer::Complete`] after the last one: the other child forgets objects
+//!   that an earlier process sent and this one does not.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,7 +23,7 @@ use crate::daemon::record::GONE;
 use crate::daemon::token::{Registration, SourceId};
 use crate::sys::channel::{Channel, Received, Sent};
 
-/// The other child, and what it is told.
+/// The other child, and what it is sent.
 #[derive(Debug)]
 pub struct Peer {
     source: SourceId,
@@ -41,11 +41,11 @@ pub struct Peer {
 pub enum Heard {
     /// A message.
     Message(ToPeer),
-    /// The other child has ended. Its objects may still be there: a replacement tells of them.
+    /// The other child has ended. Its objects may still be there: a replacement sends them.
     Away,
 }
 
-/// A BFD session that is not up, as the BFD child tells of it to the others.
+/// A BFD session that is not up, as the BFD child sends it to the others.
 pub const SESSION_DOWN: u8 = 1;
 /// A BFD session that is up.
 pub const SESSION_UP: u8 = 2;
@@ -60,14 +60,14 @@ impl Peer {
         Self { source, link: None, objects: Vec::new(), waiting: VecDeque::new(), incomplete: false }
     }
 
-    /// Makes room for so many objects beside those that are told of already. For load time: allocates.
+    /// Makes room for so many objects beside those that are sent already. For load time: allocates.
     pub fn reserve(&mut self, objects: usize) {
         self.objects.reserve(objects);
         let room = self.objects.capacity();
         self.waiting.reserve(room.saturating_sub(self.waiting.len()));
     }
 
-    /// The parent has made a channel: every object is told on it.
+    /// The parent has made a channel: every object is sent on it.
     ///
     /// # Errors
     /// When the channel cannot be watched.
@@ -83,15 +83,15 @@ impl Peer {
 
     /// An object has entered a state, which leaves with the next [`Self::flush`]. False: there is no room for the
     /// object, which [`Self::reserve`] does not know of.
-    pub fn tell(&mut self, object: ObjectState) -> bool {
+    pub fn send(&mut self, object: ObjectState) -> bool {
         match self.objects.binary_search_by_key(&object.key, |object| object.key) {
-            // Nobody is to be told of the end of an object while there is no channel.
+            // Nobody is to hear of the end of an object while there is no channel.
             Ok(position) if object.state == GONE && self.link.is_none() => {
                 self.objects.remove(position);
             }
             Ok(position) => match self.objects.get_mut(position) {
-                Some(told) if *told == object => return true,
-                Some(told) => *told = object,
+                Some(known) if *known == object => return true,
+                Some(known) => *known = object,
                 None => return false,
             },
             Err(_) if object.state == GONE => return true,
@@ -104,8 +104,8 @@ impl Peer {
         true
     }
 
-    /// The keys of the objects that the other child is told of.
-    pub fn told(&self) -> impl Iterator<Item = u64> {
+    /// The keys of the objects that the other child is sent.
+    pub fn sent(&self) -> impl Iterator<Item = u64> {
         self.objects.iter().map(|object| object.key)
     }
 
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    fn told(key: u64, number: u8) -> Heard {
+    fn state_of(key: u64, number: u8) -> Heard {
         Heard::Message(ToPeer::State(state(key, number)))
     }
 
@@ -233,19 +233,19 @@ mod tests {
     #[test]
     fn each_object_is_told_on_a_new_channel_and_changes_after_it() {
         let mut pair = Pair::new(3);
-        assert!(pair.one.tell(state(7, 1)) && pair.one.tell(state(3, 2)));
+        assert!(pair.one.send(state(7, 1)) && pair.one.send(state(3, 2)));
         pair.one.flush();
-        assert_eq!(pair.heard(), [told(7, 1), told(3, 2), COMPLETE], "in the order of the changes");
-        assert!(pair.one.tell(state(3, 2)));
+        assert_eq!(pair.heard(), [state_of(7, 1), state_of(3, 2), COMPLETE], "in the order of the changes");
+        assert!(pair.one.send(state(3, 2)));
         pair.one.flush();
         assert_eq!(pair.heard(), [], "nothing has changed");
-        assert!(pair.one.tell(state(3, 1)) && pair.one.tell(state(7, GONE)) && pair.one.tell(state(3, 3)));
+        assert!(pair.one.send(state(3, 1)) && pair.one.send(state(7, GONE)) && pair.one.send(state(3, 3)));
         pair.one.flush();
-        assert_eq!(pair.heard(), [told(3, 3), told(7, GONE)], "the newest state only");
+        assert_eq!(pair.heard(), [state_of(3, 3), state_of(7, GONE)], "the newest state only");
         pair.connect();
         pair.one.flush();
-        assert_eq!(pair.heard(), [told(3, 3), COMPLETE], "an object that is gone is not told again");
-        assert!(pair.one.tell(state(9, GONE)), "an object that nobody has been told of is no news");
+        assert_eq!(pair.heard(), [state_of(3, 3), COMPLETE], "an object that is gone is not sent again");
+        assert!(pair.one.send(state(9, GONE)), "an object that was never sent is no news");
         pair.one.flush();
         assert_eq!(pair.heard(), []);
     }
@@ -257,13 +257,13 @@ mod tests {
         let room = (pair.one.objects.capacity(), pair.one.waiting.capacity());
         for round in 1..=3 {
             for key in (0..OBJECTS).rev() {
-                assert!(pair.one.tell(state(key, round)));
+                assert!(pair.one.send(state(key, round)));
             }
             pair.one.flush();
         }
         assert!(!pair.one.waiting.is_empty(), "the test must fill the channel");
         assert_eq!((pair.one.objects.capacity(), pair.one.waiting.capacity()), room);
-        assert!(pair.one.objects.len() < room.0 || !pair.one.tell(state(u64::MAX, 1)));
+        assert!(pair.one.objects.len() < room.0 || !pair.one.send(state(u64::MAX, 1)));
         let mut last = vec![0; usize::try_from(OBJECTS).unwrap()];
         let mut complete = 0;
         loop {
@@ -293,23 +293,23 @@ mod tests {
     #[test]
     fn objects_that_end_while_there_is_no_channel_leave_no_trace() {
         let mut pair = Pair::new(2);
-        assert!(pair.one.tell(state(1, 1)) && pair.one.tell(state(2, 1)));
+        assert!(pair.one.send(state(1, 1)) && pair.one.send(state(2, 1)));
         pair.one.flush();
-        assert!(pair.one.tell(state(1, GONE)), "not sent before the channel ends");
+        assert!(pair.one.send(state(1, GONE)), "not sent before the channel ends");
         pair.one.hang_up(&mut pair.reactor.turn());
         for key in 3..1_000 {
-            assert!(pair.one.tell(state(key, 1)) && pair.one.tell(state(key, GONE)));
+            assert!(pair.one.send(state(key, 1)) && pair.one.send(state(key, GONE)));
         }
         assert_eq!(pair.one.objects, [state(2, 1)]);
         pair.connect();
         pair.one.flush();
-        assert_eq!(pair.heard(), [told(2, 1), COMPLETE]);
+        assert_eq!(pair.heard(), [state_of(2, 1), COMPLETE]);
     }
 
     #[test]
     fn the_end_of_the_other_child_is_told_once_and_its_replacement_hears_everything() {
         let mut pair = Pair::new(2);
-        pair.one.tell(state(1, 1));
+        pair.one.send(state(1, 1));
         pair.one.flush();
         pair.heard();
         pair.other.hang_up(&mut pair.reactor.turn());
@@ -318,10 +318,10 @@ mod tests {
             pair.one.ready(&mut pair.reactor.turn(), |one| heard.push(one));
         }
         assert_eq!(heard, [COMPLETE, Heard::Away]);
-        assert!(pair.one.tell(state(1, 2)), "what changes meanwhile");
+        assert!(pair.one.send(state(1, 2)), "what changes meanwhile");
         pair.one.flush();
         pair.connect();
         pair.one.flush();
-        assert_eq!(pair.heard(), [told(1, 2), COMPLETE]);
+        assert_eq!(pair.heard(), [state_of(1, 2), COMPLETE]);
     }
 }

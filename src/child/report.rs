@@ -84,13 +84,13 @@ pub fn mail_lost(count: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::log::told;
+    use crate::daemon::log::logged;
 
     #[test]
     fn lines_that_others_can_bring_about_are_bounded_and_those_left_out_are_counted() {
         let mut lines = Budget::new(1, Span::from_secs(1));
         let at = |secs| Instant::START + Span::from_secs(secs);
-        let written = told(|| {
+        let written = logged(|| {
             assert!(may(&mut lines, at(10)));
             assert!(!may(&mut lines, at(10)) && !may(&mut lines, at(10)));
             assert!(may(&mut lines, at(11)));
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_reload_is_told_at_its_beginning_at_its_end_and_if_it_did_not_arrive() {
-        let lines = told(|| {
+        let lines = logged(|| {
             reloading();
             reloaded();
             snapshot_unreadable();

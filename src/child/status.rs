@@ -125,7 +125,7 @@ impl<P: Part> Report<P> {
             if job.is_over() {
                 break;
             }
-            // An error is kept by the file, and told when it is finished.
+            // An error is kept by the file, and logged when it is finished.
             if piece(&clock, &mut self.file, &mut job).is_err() {
                 job.part = P::END;
             }
@@ -164,7 +164,7 @@ pub fn clock(now: Instant) -> Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::log::told;
+    use crate::daemon::log::logged;
 
     /// Two parts of numbered pieces.
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -198,7 +198,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("ka-no-folder-{}", std::process::id())).join("stats");
         let mut model = Model::default();
         model.global.files.stats_dump_file = Some(path.to_string_lossy().into_owned());
-        let lines = told(|| {
+        let lines = logged(|| {
             let mut report = Report::<Section>::new(Kind::VrrpStats, &model).unwrap();
             assert!(report.ask(false));
             while report.is_under_way() {

@@ -125,22 +125,22 @@ pub const fn may_pass(errno: Errno) -> bool {
 }
 
 /// Another program deleted something of a table, which is there again.
-pub fn tell_put_back(table: &str) {
+pub fn log_put_back(table: &str) {
     warn!("nftables table {table} was changed by somebody else, put back; find out who does it");
 }
 
 /// A table of a predecessor goes.
-pub fn tell_left_over(table: &str) {
+pub fn log_left_over(table: &str) {
     info!("Removing nftables table {table} that was left behind");
 }
 
 /// What was refused before is there now.
-pub fn tell_works_again() {
+pub fn log_works_again() {
     info!("nftables: the rules are in place");
 }
 
 /// A table stays.
-pub fn tell_stuck(table: &str, refused: &Refused) {
+pub fn log_stuck(table: &str, refused: &Refused) {
     warn!("nftables: cannot remove table {table}: {}", text_of(refused));
 }
 

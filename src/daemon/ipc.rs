@@ -242,7 +242,7 @@ pub const LONGEST: usize = 9;
 /// Octets of the longest message to a child.
 pub const LONGEST_TO_CHILD: usize = 26;
 
-/// The state of one object of a child (a BFD session, a virtual router), as another child is told it.
+/// The state of one object of a child (a BFD session, a virtual router), as another child is sent it.
 ///
 /// ```text
 /// octet  1        kind of the message: 1
@@ -265,7 +265,7 @@ pub struct ObjectState {
 pub enum ToPeer {
     /// An object is in a state.
     State(ObjectState),
-    /// Each object of the sender has been told since the channel was made. An object that was told by an earlier channel
+    /// Each object of the sender has been sent since the channel was made. An object that was sent by an earlier channel
     /// and not by this one is no more.
     Complete,
 }

@@ -84,7 +84,7 @@ impl Realtime {
             Ok(()) => self.priority = priority,
             Err(error) => {
                 log::warn!("Unable to set realtime priority {priority}: {error}");
-                // Once is enough to be told.
+                // Once is enough to be logged.
                 self.ceiling = 0;
             }
         }

@@ -75,7 +75,7 @@ struct Used {
     source: Source,
     fd: RawFd,
     queued: bool,
-    /// The poll told of an error, which nobody has taken yet.
+    /// The poll reported an error, which nobody has taken yet.
     failed: bool,
 }
 
@@ -127,14 +127,14 @@ impl Table {
         self.used_mut(registration).is_some_and(|used| !core::mem::replace(&mut used.queued, true))
     }
 
-    /// The poll tells of an error of the source.
+    /// The poll reports an error of the source.
     pub(super) fn note_error(&mut self, registration: Registration) {
         if let Some(used) = self.used_mut(registration) {
             used.failed = true;
         }
     }
 
-    /// Whether the poll has told of an error of the source since this was asked last.
+    /// Whether the poll has reported an error of the source since this was asked last.
     pub(super) fn take_error(&mut self, registration: Registration) -> bool {
         self.used_mut(registration).is_some_and(|used| core::mem::take(&mut used.failed))
     }

@@ -156,7 +156,7 @@ impl Uplink {
         }
         match self.channel.send(packet.written()) {
             Sent::Full => false,
-            // Without a parent nobody wants it; the read side tells.
+            // Without a parent nobody wants it; the read side reports it.
             Sent::Yes | Sent::Gone => {
                 self.hello = None;
                 self.words.clear();

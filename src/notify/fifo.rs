@@ -1,7 +1,7 @@
 //! Notify FIFOs of one process: every event as a line, for readers that may be slow or absent.
 //!
 //! A line that the pipe has no room for waits in a queue of bounded size; when that is full the oldest waiting lines
-//! make room, for they tell of states that have long been left. That is told once, and once more with the count when
+//! make room, for they tell of states that have long been left. That is logged once, and once more with the count when
 //! the reader has caught up. A FIFO that a reload leaves as it is stays open, and so does whoever reads it. One that is
 //! there already is used as it is, and stays.
 
@@ -32,7 +32,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Looks up owner and script of a FIFO, if there is one. What is not there is told, with its place if it has one:
+    /// Looks up owner and script of a FIFO, if there is one. What is not there is reported, with its place if it has one:
     /// without its owner there is no FIFO, without its script only the FIFO.
     pub fn new(
         fifo: &global::Fifo,
@@ -363,7 +363,7 @@ impl Pipe {
     }
 }
 
-/// Tells a script to end, that of a FIFO that a reload changes.
+/// Ends a script, that of a FIFO that a reload changes.
 fn dismiss(leaving: &mut heapless::Vec<Leaving, { 4 * COUNT }>, pid: Option<Pid>, now: Instant) {
     let Some(pid) = pid else { return };
     process::kill_group(pid, libc::SIGTERM);

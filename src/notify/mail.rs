@@ -51,7 +51,7 @@ pub struct Mailer {
     addresses: heapless::Vec<SocketAddr, ADDRESSES>,
     /// What is still to be written.
     out: Vec<u8>,
-    /// Messages left out since that was told last.
+    /// Messages left out since that was logged last.
     lost: u64,
     /// Where a successor finds what was not sent.
     keep: Keep,
@@ -209,7 +209,7 @@ impl Mailer {
         }
     }
 
-    /// The process stops: what was not sent is told and forgotten.
+    /// The process stops: what was not sent is logged and forgotten.
     pub fn finish(mut self: Box<Self>, turn: &mut Turn<'_>, place: Place) {
         self.close(turn);
         turn.set_deadline(place.slot, None);
@@ -456,7 +456,7 @@ impl Mailer {
             Event::Refused { command, code } => {
                 warn!("Error processing {command} cmd on SMTP server {server}. SMTP status code = {code}");
             }
-            // What went wrong has been told.
+            // What went wrong has been logged.
             Event::Broken => {}
             Event::Closed => warn!("Remote SMTP server {server} closed the connection."),
             Event::TimedOut { connecting: true } => warn!("Timeout connecting to SMTP server {server}."),

@@ -1,5 +1,5 @@
 //! The notify scripts of one object of a child (an instance, a sync group, a real server): one runs at a time, each with
-//! a deadline. A job that waits and that a newer state has overtaken is left out, so that the newest state is told as
+//! a deadline. A job that waits and that a newer state has overtaken is left out, so that the newest state is reported as
 //! soon as the script under way ends. Which jobs are never overtaken (the script of a stop), the child says.
 
 use std::io;
@@ -31,7 +31,7 @@ pub trait Job: Copy {
     fn append(self, subject: Subject<'_>, words: &mut Words) -> Result<(), Refused>;
 }
 
-/// The object that a script is told of.
+/// The object that a script is notified of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// What kind of object it is, as scripts and FIFOs call it: `INSTANCE`, `GROUP`.
@@ -53,7 +53,7 @@ pub struct Notifier<J, const SCRIPTS: usize> {
     running: Option<Running>,
     /// The last job that was started.
     last: Option<J>,
-    /// Scripts that were left out since the log was told of some last.
+    /// Scripts that were left out since the log named some last.
     overtaken: u64,
 }
 
@@ -240,7 +240,7 @@ mod tests {
     const ANY: usize = 4;
     const LOWER: usize = 5;
 
-    /// A state with a script of its own each, and one script that is told every state.
+    /// A state with a script of its own each, and one script that is notified of every state.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum State {
         Master,

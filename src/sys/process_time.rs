@@ -30,7 +30,7 @@ fn parse(text: &str, ticks: u64) -> Option<ProcessTime> {
     Some(ProcessTime { ran: Span::from_micros(ran), is_held_up: matches!(state, "R" | "D") })
 }
 
-/// Ticks of a second in which the kernel tells such times.
+/// Ticks of a second in which the kernel reports such times.
 fn ticks() -> u64 {
     // SAFETY: it takes a number.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };

@@ -333,7 +333,7 @@ mod tests {
             let asked = ask_for_short_turns().is_ok() && nice().ok() == level;
             let short = turn();
             restore_in_child();
-            // An older kernel tells of none.
+            // An older kernel reports none.
             let right = usual == 0 || short == SHORT_TURN && turn() == usual;
             u8::from(!(asked && right && nice().ok() == level))
         });

@@ -20,9 +20,9 @@ use crate::wire::{ah, trailer};
 
 /// What an instance proves its adverts by, if its password alone does not. Reads the files of keys, and tells of those
 /// that cannot be read if asked.
-pub(super) fn guard(config: &model::Instance, tell: bool) -> Option<Box<Guard>> {
+pub(super) fn guard(config: &model::Instance, log: bool) -> Option<Box<Guard>> {
     let guard = match (&config.hmac, &config.params.auth) {
-        (Some(hmac), _) => Guard::Signature(Box::new(signature(hmac, tell.then_some(config.name.as_str())))),
+        (Some(hmac), _) => Guard::Signature(Box::new(signature(hmac, log.then_some(config.name.as_str())))),
         (None, Auth::Header(password)) => {
             Guard::Header(Header::new(ah::Key::new(password.octets()), floor(clock::wall())))
         }
@@ -31,12 +31,12 @@ pub(super) fn guard(config: &model::Instance, tell: bool) -> Option<Box<Guard>> 
     Some(Box::new(guard))
 }
 
-fn signature(hmac: &Hmac, tell: Option<&str>) -> Signature {
+fn signature(hmac: &Hmac, name: Option<&str>) -> Signature {
     let key = |key: &HmacKey| {
         let octets = match &key.secret {
             Secret::Octets(octets) => Ok(octets.clone()),
             Secret::File(path) => read_key(path).inspect_err(|why| {
-                if let Some(name) = tell {
+                if let Some(name) = name {
                     report::key_unreadable(name, key.id, path, why);
                 }
             }),

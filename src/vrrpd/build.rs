@@ -70,7 +70,7 @@ impl Broken {
     }
 }
 
-/// Makes the track scripts. One that cannot run is told and has no command.
+/// Makes the track scripts. One that cannot run is logged and has no command.
 pub(super) fn scripts(
     model: &Model,
     now: Instant,

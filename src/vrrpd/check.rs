@@ -3,12 +3,12 @@
 mod files;
 mod links;
 
-use crate::child::check::{Broken, Commands, Present, check_services, tell_insecure, unusable};
+use crate::child::check::{Broken, Commands, Present, check_services, report_insecure, unusable};
 use crate::config::diag::Diagnostics;
 use crate::config::model::{Model, ScriptCommand};
 use crate::notify::{Resolver, Unusable};
 
-/// Looks up everything that the model names outside itself, and tells what is not there. Nothing is fatal: an
+/// Looks up everything that the model names outside itself, and reports what is not there. Nothing is fatal: an
 /// instance waits in FAULT for its interface, a script that cannot run is left out.
 pub fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     links::check(model, present, found);
@@ -73,5 +73,5 @@ fn check_scripts(model: &Model, found: &mut Diagnostics) {
         (runnable, "scripts are being"),
         (checks, "check scripts are being"),
     ];
-    tell_insecure(&model.global, &kinds, found);
+    report_insecure(&model.global, &kinds, found);
 }

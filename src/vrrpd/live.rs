@@ -126,7 +126,7 @@ pub struct Pending {
     pub add: bool,
     /// Announcements are due.
     pub announce: bool,
-    /// Events are to be told.
+    /// Events are to be reported.
     pub report: bool,
 }
 

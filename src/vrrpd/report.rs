@@ -1,6 +1,6 @@
 //! Log lines of the VRRP child, in keepalived's words where it has the line. Events and trackers have theirs beside them.
 //!
-//! `info!` is what keepalived always tells, `debug!` what it tells with -D, `warn!` and `error!` what an
+//! `info!` is what keepalived always logs, `debug!` what it logs with -D, `warn!` and `error!` what an
 //! administrator should look at.
 
 use std::path::Path;
@@ -246,7 +246,7 @@ pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
     warn!("Unable to set {} of {}: {error}", setting.key, setting.interface);
 }
 
-/// A command that cannot run. The parent has told that, with the place in the configuration.
+/// A command that cannot run. The parent has reported that, with the place in the configuration.
 pub(super) fn cannot_run(text: &str) {
     debug!("{text}");
 }

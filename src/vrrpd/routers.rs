@@ -20,6 +20,6 @@ pub(super) struct Routers {
     pub(super) intervals: Vec<(InstanceId, Note)>,
     /// After a longer pause than this the loop hears first and acts then.
     pub(super) shortest_interval: Span,
-    /// The checker child, which is told the state of the virtual router that the sync daemon of IPVS follows.
+    /// The checker child, which is sent the state of the virtual router that the sync daemon of IPVS follows.
     pub(super) checkers: Peer,
 }

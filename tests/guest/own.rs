@@ -205,7 +205,7 @@ pub(crate) fn on_other_links() {
             format!("00:00:5e:00:01:{:02x}", 50 + number)
         );
     }
-    // The VLAN goes with its base's namesake and comes back.
+    // The VLAN is deleted, and its macvlan with it; then it is made again.
     a.shell("ip link del eth0.5");
     eventually("its macvlan went", SLOW, || !is_there(&a, "vrrp.51"));
     a.shell("ip link add link eth0 name eth0.5 type vlan id 5; ip addr add 10.1.0.1/24 dev eth0.5; ip link set eth0.5 up");

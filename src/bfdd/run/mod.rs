@@ -51,7 +51,7 @@ pub struct Bfd {
     inbox: Option<ReceiveBatch>,
     /// Packets that no session took.
     discards: Discards,
-    /// Other children, which are told of sessions.
+    /// Other children, which are sent the states of sessions.
     vrrp: Peer,
     checkers: Peer,
     /// What outlives this process.
@@ -61,9 +61,9 @@ pub struct Bfd {
     text: Text,
     /// The data dump.
     status: Status,
-    /// So many stalls of the loop have been told.
+    /// So many stalls of the loop have been logged.
     stalls: u64,
-    /// What a client of the control socket is told.
+    /// What a client of the control socket asked, and its answer.
     #[cfg(feature = "status")]
     pieces: crate::status::file::Pieces,
 }
@@ -95,8 +95,8 @@ impl Bfd {
         turn.set_deadline(self.retry_slot(), at);
     }
 
-    /// Tells the other children whether a session is up.
-    fn tell(&mut self, id: BfdId) {
+    /// Sends the other children whether a session is up.
+    fn send_state(&mut self, id: BfdId) {
         let Some(live) = self.sessions.get_mut(id) else { return };
         let state = if live.machine.state() == State::Up { SESSION_UP } else { SESSION_DOWN };
         // The time at which it happened, for who wants to know how long the word took.
@@ -105,10 +105,10 @@ impl Bfd {
         let object = ObjectState { key, state, value: u32::from_le_bytes([a, b, c, d]) };
         // There is room for each session.
         if live.config.vrrp {
-            let _ = self.vrrp.tell(object);
+            let _ = self.vrrp.send(object);
         }
         if live.config.checker {
-            let _ = self.checkers.tell(object);
+            let _ = self.checkers.send(object);
         }
     }
 

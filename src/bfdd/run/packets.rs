@@ -126,7 +126,7 @@ impl Bfd {
             && (from == State::Up) != (to == State::Up)
         {
             report::remember(&live.config.name, &live.machine);
-            self.tell(id);
+            self.send_state(id);
         }
     }
 

@@ -95,7 +95,7 @@ impl Bfd {
                     self.carry_out(turn, id, &out);
                 }
             }
-            self.tell(id);
+            self.send_state(id);
             // Every session is in its place, and one that has not been looked at yet has no deadline that matters to it.
             if turn.passed() > limit::SLICE {
                 self.process.meter.note_slice(turn.renew());
@@ -133,7 +133,7 @@ impl Bfd {
         begins
     }
 
-    /// Sessions of which another child is not told any more are no more for that child.
+    /// Sessions that another child is not sent any more are no more for that child.
     fn forget_untold(&mut self) {
         for (peer, wanted) in [
             (&mut self.vrrp, (|live| live.config.vrrp) as fn(&Live) -> bool),
@@ -141,9 +141,9 @@ impl Bfd {
         ] {
             let live = self.sessions.all.iter().filter(|live| wanted(live));
             let keys: Set<u64> = live.map(|live| record::key(&live.config.name)).collect();
-            let gone: Vec<u64> = peer.told().filter(|key| !keys.contains(key)).collect();
+            let gone: Vec<u64> = peer.sent().filter(|key| !keys.contains(key)).collect();
             for key in gone {
-                let _ = peer.tell(ObjectState { key, state: GONE, value: 0 });
+                let _ = peer.send(ObjectState { key, state: GONE, value: 0 });
             }
         }
     }

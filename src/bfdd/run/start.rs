@@ -111,11 +111,11 @@ impl Bfd {
         self.status.load(&self.model);
         for (id, left) in (0..).map(BfdId).zip(left) {
             self.drive(turn, id, Input::Start(left.and_then(|(_, left)| left.adopted)));
-            self.tell(id);
+            self.send_state(id);
         }
     }
 
-    /// Makes room in what other children are told. For load time: allocates.
+    /// Makes room in what other children are sent. For load time: allocates.
     pub(super) fn make_room(&mut self) {
         self.vrrp.reserve(self.sessions.all.len());
         self.checkers.reserve(self.sessions.all.len());

@@ -14,7 +14,7 @@ use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
 use crate::status::file::Kind;
 
-/// The data dump, and what it tells of the process.
+/// The data dump, and what it says of the process.
 #[derive(Default)]
 pub(super) struct Status {
     report: Option<Report<Part>>,
@@ -87,7 +87,7 @@ impl Bfd {
         turn.set_deadline(self.status_slot(), at);
     }
 
-    /// Writes all that is left of what is under way, before the sessions change that it tells of.
+    /// Writes all that is left of what is under way, before the sessions change that it describes.
     pub(super) fn finish_status(&mut self, turn: &mut Turn<'_>) {
         while self.status.report.as_ref().is_some_and(Report::is_under_way) {
             self.write_status(turn);

@@ -15,7 +15,7 @@ pub struct Broken {
     pub text: String,
 }
 
-/// Makes commands ready as a child would, and gathers what is to be told of them.
+/// Makes commands ready as a child would, and gathers what is to be reported of them.
 pub struct Commands<'a> {
     resolver: &'a Resolver,
     /// Files that have a note already.
@@ -24,7 +24,7 @@ pub struct Commands<'a> {
     notes: Vec<Diagnostic>,
     /// Commands that keepalived's config test counts as mistakes.
     pub counted: Vec<Broken>,
-    /// Those that it only tells.
+    /// Those that are only noted.
     pub told: Vec<Broken>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Commands<'a> {
         Ok(())
     }
 
-    /// Tells everything that was gathered.
+    /// Reports everything that was gathered.
     pub fn tell(self, found: &mut Diagnostics) {
         self.notes.into_iter().for_each(|note| found.report(note));
         for one in self.counted {
@@ -74,9 +74,9 @@ impl<'a> Commands<'a> {
     }
 }
 
-/// Tells which commands run although nobody checks whether their files are safe: for each kind of them whether there is
+/// Reports which commands run although nobody checks whether their files are safe: for each kind of them whether there is
 /// one, and what runs.
-pub fn tell_insecure(global: &Global, kinds: &[(bool, &str)], found: &mut Diagnostics) {
+pub fn report_insecure(global: &Global, kinds: &[(bool, &str)], found: &mut Diagnostics) {
     if global.scripts.security {
         return;
     }

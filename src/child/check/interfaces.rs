@@ -24,7 +24,7 @@ impl Check<'_> {
         self.made.contains(name) || self.present.has(name)
     }
 
-    /// Tells that an interface that `owner` needs as its `what` does not exist, if that is so.
+    /// Reports that an interface that `owner` needs as its `what` does not exist, if that is so.
     pub fn one(&mut self, named: &Named, what: &str, owner: &str, remedy: &str) {
         self.present.note_named(&named.name);
         if self.there(&named.name) {
@@ -37,7 +37,7 @@ impl Check<'_> {
         self.found.report(finding.costs(costs).remedy(remedy));
     }
 
-    /// Tells a mistake that counts in a class of its own, unless interfaces may come later.
+    /// Reports a mistake that counts in a class of its own, unless interfaces may come later.
     pub fn tell(&mut self, mark: Mark, message: String, class: Class, remedy: &str) {
         let finding = self.finding(mark, message, class);
         self.found.report(finding.remedy(remedy));

@@ -1,13 +1,13 @@
 //! What a config test asks the machine about the names of any child: do its interfaces, commands and users exist.
 //!
-//! Each child walks its own part of the model, asks here, and tells what is missing in the words of keepalived.
+//! Each child walks its own part of the model, asks here, and reports what is missing in the words of keepalived.
 
 mod commands;
 mod interfaces;
 mod present;
 mod services;
 
-pub use commands::{Broken, Commands, tell_insecure, unusable};
+pub use commands::{Broken, Commands, report_insecure, unusable};
 pub use interfaces::{Check, mark};
 pub use present::{Interfaces, Present};
 pub use services::check_services;

@@ -35,7 +35,7 @@ pub struct Present {
 pub struct Interfaces {
     /// All of them, there or not.
     pub all: Set<IfName>,
-    /// For each message that tells that one is not there, which one.
+    /// For each message that says that one is not there, which one.
     pub absent: Map<String, IfName>,
 }
 
@@ -63,7 +63,7 @@ impl Present {
         }
     }
 
-    /// It is not there, and this is told of it.
+    /// It is not there, and this is reported of it.
     pub fn note_absent(&mut self, name: &IfName, message: &str) {
         self.named.absent.insert(message.to_owned(), name.clone());
     }

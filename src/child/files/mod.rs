@@ -34,7 +34,7 @@ struct Directory {
     path: CString,
     watch: Option<Watch>,
     /// It has been logged that the directory cannot be watched.
-    told: bool,
+    logged: bool,
 }
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ struct Live {
     /// Something happened to the file in the batch under way.
     touched: bool,
     /// It has been logged that the file cannot be read.
-    told: bool,
+    logged: bool,
     /// The file holds something else than a number, which has been logged.
     garbled: bool,
 }
@@ -88,15 +88,15 @@ impl Files {
             let directory = directories.iter().position(|there: &Directory| there.path == parent);
             let directory = directory.unwrap_or_else(|| {
                 let known = self.directories.iter().position(|there| there.path == parent);
-                let fresh = Directory { path: parent, watch: None, told: false };
+                let fresh = Directory { path: parent, watch: None, logged: false };
                 directories.push(known.map_or(fresh, |known| self.directories.swap_remove(known)));
                 directories.len() - 1
             });
             let known = before.iter().position(|there| there.path == path);
             let known = known.map(|known| before.swap_remove(known));
-            let (machine, told, garbled) =
-                known.map_or_else(Default::default, |it| (it.machine, it.told, it.garbled));
-            self.files.push(Live { path, name, directory, machine, touched: false, told, garbled });
+            let (machine, logged, garbled) =
+                known.map_or_else(Default::default, |it| (it.machine, it.logged, it.garbled));
+            self.files.push(Live { path, name, directory, machine, touched: false, logged, garbled });
         }
         let left = core::mem::replace(&mut self.directories, directories);
         for directory in left {
@@ -148,13 +148,13 @@ impl Files {
             match watched {
                 Ok(watch) => {
                     directory.watch = Some(watch);
-                    if core::mem::take(&mut directory.told) {
+                    if core::mem::take(&mut directory.logged) {
                         report::directory_watched(&directory.path);
                     }
                 }
                 Err(error) => {
                     all = false;
-                    if !core::mem::replace(&mut directory.told, true) {
+                    if !core::mem::replace(&mut directory.logged, true) {
                         report::directory_not_watched(&directory.path, &error);
                     }
                 }
@@ -186,7 +186,7 @@ impl Files {
         self.files.get(id.index()).and_then(|file| file.machine.poll_at())
     }
 
-    /// Takes what the kernel tells of the watched directories; whether there may be more.
+    /// Takes what the kernel reports of the watched directories; whether there may be more.
     ///
     /// # Errors
     /// What the kernel says.
@@ -268,8 +268,8 @@ impl Files {
             Ok(Content::NotPlain) => (FileInput::Absent, Some("is no plain file")),
             Err(_) => (FileInput::Absent, Some("cannot be read")),
         };
-        let told = core::mem::replace(&mut file.told, trouble.is_some());
-        if let Some(why) = trouble.filter(|_| !told) {
+        let logged = core::mem::replace(&mut file.logged, trouble.is_some());
+        if let Some(why) = trouble.filter(|_| !logged) {
             report::file_unreadable(name, &file.path, why);
         }
         let garbled = matches!(input, FileInput::Content(octets) if !is_number(octets));

@@ -1,4 +1,4 @@
-//! The interfaces of the machine that the configuration names: what the kernel tells of them, and what they count as.
+//! The interfaces of the machine that the configuration names: what the kernel reports of them, and what they count as.
 //!
 //! Job: a [table](Links) of interfaces and of the addresses on them that are not the child's own, kept true by a netlink
 //! monitor. A monitor whose queue ran over has lost notifications; everything is listed again then. `states` makes of
@@ -22,13 +22,13 @@ use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
 
-/// The interfaces, and the monitor that tells of them.
+/// The interfaces, and the monitor that reports changes of them.
 pub struct Interfaces {
     /// The interfaces as the kernel has them.
     pub table: Links,
     /// Those that are polled or have delays.
     states: LinkStates,
-    /// The socket on which the kernel tells of changes.
+    /// The socket on which the kernel reports changes.
     pub monitor: Monitor,
     /// Notifications that were read and not taken yet, the oldest first.
     unread: heapless::Deque<Event, { limit::MONITOR_BATCH }>,

@@ -55,7 +55,7 @@ pub(super) fn overrun() {
     warn!("Netlink: messages were lost (ENOBUFS); reading all interfaces and addresses again");
 }
 
-/// An address came or went, and `-a` asks for a line about each. An interface that is not in the table is told by its
+/// An address came or went, and `-a` asks for a line about each. An interface that is not in the table is named by its
 /// number.
 pub(super) fn address(links: &Links, address: &Address, moved: &str) {
     let addr = address.prefix.addr;

@@ -7,8 +7,8 @@
 //! driver ── polled ──┘
 //! ```
 //!
-//! The driver of a polled interface is asked each second, and whenever netlink tells something of the interface; the
-//! driver's answer stands in place of the carrier that netlink tells. The decisions are
+//! The driver of a polled interface is asked each second, and whenever netlink reports something of the interface; the
+//! driver's answer stands in place of the carrier that netlink reports. The decisions are
 //! `proto::track::{linkbeat, debounce}`'s.
 
 use super::{Change, Interfaces, report};

@@ -39,7 +39,7 @@ pub struct Link {
     pub mtu: u32,
     /// ARPHRD_ number.
     pub hardware_type: u16,
-    /// Addresses that this child did not add, in the order in which the kernel tells of them.
+    /// Addresses that this child did not add, in the order in which the kernel reports them.
     pub addresses: Vec<Prefix>,
     /// A link-local address that this child did not add and that cannot be used yet, for duplicate address detection goes
     /// on. Of several the last.

@@ -9,7 +9,7 @@ use crate::base::map::Map;
 use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
 use crate::daemon::keep::{Keep, Left};
-use crate::daemon::log::told;
+use crate::daemon::log::logged;
 use crate::proto::track::{Delays, LinkMethod};
 use crate::sys::netlink::link::{ETHERNET, HardwareAddress, Link as KernelLink, LinkFlags, OperState};
 
@@ -88,7 +88,7 @@ fn counts_up(interfaces: &Interfaces, link: LinkId) -> bool {
 #[test]
 fn without_delays_an_interface_counts_at_once_and_the_log_says_who_reports_it() {
     let (mut interfaces, eth0) = interfaces();
-    let lines = told(|| {
+    let lines = logged(|| {
         assert!(!hear(&mut interfaces, at(0), &kernel_link(7, "eth0")));
         assert!(!hear(&mut interfaces, at(1), &down(7, "eth0")));
         assert!(!counts_up(&interfaces, eth0));
@@ -103,7 +103,7 @@ fn without_delays_an_interface_counts_at_once_and_the_log_says_who_reports_it() 
 #[test]
 fn with_delays_a_change_counts_when_it_has_lasted() {
     let (mut interfaces, eth0) = delayed();
-    let lines = told(|| {
+    let lines = logged(|| {
         assert!(hear(&mut interfaces, at(10), &down(7, "eth0")));
         assert!(counts_up(&interfaces, eth0) && interfaces.watch_of(eth0).waits);
         assert_eq!(interfaces.poll_at(), Some(at(14)));
@@ -131,7 +131,7 @@ fn with_delays_a_change_counts_when_it_has_lasted() {
 fn a_change_that_does_not_last_never_counts() {
     let (mut interfaces, eth0) = delayed();
     hear(&mut interfaces, at(10), &down(7, "eth0"));
-    let lines = told(|| {
+    let lines = logged(|| {
         hear(&mut interfaces, at(12), &kernel_link(7, "eth0"));
     });
     assert!(lines.is_empty(), "{lines:?}");
@@ -168,7 +168,7 @@ fn a_reload_with_a_shorter_delay_that_is_over_lets_the_change_count_and_tells_it
     hear(&mut interfaces, at(10), &down(7, "eth0"));
     let shorter = Delays { down: Span::from_secs(1), ..delays() };
     let wanted = [(eth0, Wanted { delays: Some(shorter), beat: None })];
-    let lines = told(|| watch(&mut interfaces, at(12), &wanted));
+    let lines = logged(|| watch(&mut interfaces, at(12), &wanted));
     assert_eq!(lines, ["Netlink reports eth0 down"]);
     assert!(!counts_up(&interfaces, eth0));
 }
@@ -203,7 +203,7 @@ fn drivers_are_asked_once_a_second_each_in_turn() {
     let [eth1, eth2] = ["eth1", "eth2"].map(|name| interfaces.table.named(&IfName::new(name).unwrap()));
     let polled = Wanted { delays: None, beat: Some(Some(LinkMethod::Ethtool)) };
     let wanted = [(eth0, polled), (eth1, Wanted { delays: Some(delays()), beat: None }), (eth2, polled)];
-    let lines = told(|| {
+    let lines = logged(|| {
         watch(&mut interfaces, at(0), &wanted);
         watch(&mut interfaces, at(0), &wanted);
     });
@@ -248,7 +248,7 @@ fn the_driver_of_a_polled_interface_is_believed_and_named_in_the_log() {
     assert!(interfaces.table.link(lo).unwrap().state.polled.is_some(), "each interface has flags at least");
     interfaces.table.link_mut(lo).unwrap().set_polled(Some(true));
     let unwanted = KernelLink { flags: LinkFlags(0), ..kernel_link(1, "lo") };
-    let lines = told(|| assert!(hear(&mut interfaces, at(1), &unwanted), "it goes on being asked"));
+    let lines = logged(|| assert!(hear(&mut interfaces, at(1), &unwanted), "it goes on being asked"));
     assert_eq!(lines, ["Linkbeat reports lo down"]);
     watch(&mut interfaces, at(2), &[]);
     assert_eq!(interfaces.table.link(lo).unwrap().state.polled, None, "netlink is believed again");
@@ -257,14 +257,14 @@ fn the_driver_of_a_polled_interface_is_believed_and_named_in_the_log() {
 #[test]
 fn lost_notifications_are_told() {
     let (mut interfaces, _) = interfaces();
-    let lines = told(|| interfaces.recover());
+    let lines = logged(|| interfaces.recover());
     assert_eq!(lines, ["Netlink: messages were lost (ENOBUFS); reading all interfaces and addresses again"]);
 }
 
 #[test]
 fn interfaces_that_come_go_or_are_not_there_are_told() {
     let (mut interfaces, eth0) = interfaces();
-    let lines = told(|| {
+    let lines = logged(|| {
         interfaces.log_absent(&[eth0]);
         interfaces.table.update(&kernel_link(7, "eth0"));
         interfaces.log_absent(&[eth0]);
@@ -295,10 +295,10 @@ fn each_address_that_comes_or_goes_is_told_only_if_that_is_asked_for() {
     interfaces.table.update(&kernel_link(7, "eth0"));
     let prefix = Prefix { addr: "10.0.0.1".parse().unwrap(), len: 24 };
     let [known, other] = [7, 9].map(|index| Address::new(IfIndex(index), prefix));
-    let quiet = told(|| interfaces.log_address(&known, true));
+    let quiet = logged(|| interfaces.log_address(&known, true));
     assert!(quiet.is_empty(), "{quiet:?}");
     interfaces.log_addresses = true;
-    let lines = told(|| {
+    let lines = logged(|| {
         interfaces.log_address(&known, true);
         interfaces.log_address(&other, false);
     });

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::base::time::{Instant, Span};
-use crate::daemon::log::told;
+use crate::daemon::log::logged;
 use crate::daemon::reactor::Reactor;
 use crate::notify::Command;
 use crate::sys::script::{Refused, Terms, Words};
@@ -88,9 +88,9 @@ fn a_script_that_takes_too_long_is_killed_and_that_is_told() {
     let pid = begun(&notifies, Purpose::Notify(1)).unwrap();
     let due = now + limit::NOTIFY_DEADLINE;
     assert_eq!(reactor.turn_at(now).deadline(SLOT), Some(due));
-    let early = told(|| object(&mut notifier).overdue(&mut reactor.turn_at(now)));
+    let early = logged(|| object(&mut notifier).overdue(&mut reactor.turn_at(now)));
     assert!(early.is_empty(), "{early:?}");
-    let told = told(|| object(&mut notifier).overdue(&mut reactor.turn_at(due)));
+    let told = logged(|| object(&mut notifier).overdue(&mut reactor.turn_at(due)));
     assert_eq!(told, ["(VI_1) a notify script ran for more than 300 seconds and was killed"]);
     assert!(reactor.turn_at(due).deadline(SLOT).unwrap() > due, "and is watched until it has ended");
     assert_eq!(reap(pid), Ended::Killed(libc::SIGTERM));
@@ -105,7 +105,7 @@ fn a_script_that_cannot_do_its_work_is_told_and_the_next_one_follows() {
     let pid = begun(&notifies, Purpose::Notify(1)).unwrap();
     let how = reap(pid);
     assert_eq!((how, notifies.scripts.ended(pid)), (Ended::Exited(127), Some(Purpose::Notify(1))));
-    let told = told(|| {
+    let told = logged(|| {
         let ended = (pid, how);
         notifies.ended(&mut reactor.turn_at(now), object(&mut notifier), ended, &mut lines);
     });
@@ -125,7 +125,7 @@ fn a_script_that_was_left_out_is_told() {
     for state in 0..3 {
         notifier.enter([State(state)]);
     }
-    let told = told(|| notifies.advance(&mut reactor.turn_at(now), object(&mut notifier), &mut lines));
+    let told = logged(|| notifies.advance(&mut reactor.turn_at(now), object(&mut notifier), &mut lines));
     assert_eq!(told, ["(VI_1) notify scripts left out, overtaken by a newer state: 2"]);
     assert_eq!(notifier.overtaken(), 0, "once");
     reap(begun(&notifies, Purpose::Notify(1)).unwrap());
@@ -140,7 +140,7 @@ fn a_script_that_cannot_be_started_is_told() {
     words.push(b"/bin/true").unwrap();
     notifier.set(0, Command { words, fixed: 1, ..command("true") });
     notifier.push_once(State(1));
-    let told = told(|| notifies.advance(&mut reactor.turn_at(now), object(&mut notifier), &mut budget()));
+    let told = logged(|| notifies.advance(&mut reactor.turn_at(now), object(&mut notifier), &mut budget()));
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("(VI_1) a notify script could not be started: "), "{told:?}");
     assert!(!notifier.is_busy() && begun(&notifies, Purpose::Notify(1)).is_none());
@@ -191,7 +191,7 @@ fn the_scripts_of_an_object_that_a_reload_removed_run_to_their_end() {
     let pid = begun(&notifies, Purpose::Retired(0)).unwrap();
     let how = reap(pid);
     assert_eq!(notifies.scripts.ended(pid), Some(Purpose::Retired(0)));
-    let told = told(|| notifies.retired_ended(&reactor.turn_at(now), 0, (pid, how), &mut lines));
+    let told = logged(|| notifies.retired_ended(&reactor.turn_at(now), 0, (pid, how), &mut lines));
     assert_eq!(told.len(), 1, "{told:?}");
     notifies.advance_retired(&mut reactor.turn_at(now), RETIRED);
     let next = begun(&notifies, Purpose::Retired(0)).unwrap();
@@ -211,7 +211,7 @@ fn a_script_of_a_removed_object_that_takes_too_long_is_killed_and_told_by_its_na
     notifies.retire(&mut reactor.turn_at(now), RETIRED, 1, SUBJECT, Some(notifier));
     let pid = begun(&notifies, Purpose::Retired(0)).unwrap();
     let due = now + limit::NOTIFY_DEADLINE;
-    let told = told(|| notifies.retired_overdue(&mut reactor.turn_at(due), RETIRED));
+    let told = logged(|| notifies.retired_overdue(&mut reactor.turn_at(due), RETIRED));
     assert_eq!(told, ["(VI_1) a notify script ran for more than 300 seconds and was killed"]);
     assert!(reactor.turn_at(due).deadline(RETIRED).unwrap() > due);
     assert_eq!(reap(pid), Ended::Killed(libc::SIGTERM));

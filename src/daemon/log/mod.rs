@@ -10,12 +10,12 @@
 mod backlog;
 mod format;
 mod line;
+#[cfg(test)]
+mod logged;
 #[cfg(feature = "status")]
 mod overheard;
 mod stream;
 mod syslogd;
-#[cfg(test)]
-mod told;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -26,10 +26,10 @@ pub use syslog::Facility;
 
 use self::format::Line;
 pub use self::line::{debug, error, has_detail, info, line, warn};
+#[cfg(test)]
+pub use self::logged::logged;
 use self::stream::Stream;
 use self::syslogd::Syslogd;
-#[cfg(test)]
-pub use self::told::told;
 use crate::base::time::{Instant, Span};
 use crate::sys::clock::LocalTime;
 use crate::sys::{clock, process};

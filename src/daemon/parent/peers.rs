@@ -1,7 +1,7 @@
-//! Channels between children: a socket pair for each two that tell each other the states of their objects.
+//! Channels between children: a socket pair for each two that send each other the states of their objects.
 //!
 //! The parent makes a pair when the start of a child is over and hands one end to each of the two, so that a child that
-//! replaces another one gets a fresh channel, and its peer as well, which tells everything anew on it. The parent keeps
+//! replaces another one gets a fresh channel, and its peer as well, which sends everything anew on it. The parent keeps
 //! no end: a child notices the death of its peer by the end of the channel.
 
 use std::os::fd::AsFd;

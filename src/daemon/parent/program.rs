@@ -189,7 +189,7 @@ pub trait Program {
     /// they need may go. [`Program::run_child`] may be called with what is left, to replace a child.
     fn handed_out(&self, loaded: &mut Self::Loaded);
 
-    /// Whether children of these kinds tell each other the states of their objects. The parent connects them whenever
+    /// Whether children of these kinds send each other the states of their objects. The parent connects them whenever
     /// one of them has started.
     fn are_peers(&self, _one: Kind, _other: Kind) -> bool {
         false

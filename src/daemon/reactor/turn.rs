@@ -109,7 +109,7 @@ impl Turn<'_> {
         self.core.register(fd, Source::Own(own), interest)
     }
 
-    /// Changes what a source is watched for. What is ready at this moment is told again.
+    /// Changes what a source is watched for. What is ready at this moment is reported again.
     ///
     /// # Errors
     /// When the kernel has no memory for it.
@@ -128,7 +128,7 @@ impl Turn<'_> {
         self.core.forget(registration);
     }
 
-    /// Whether the poll has told of an error of a source since this was asked last: a stream that becomes writable without
+    /// Whether the poll has reported an error of a source since this was asked last: a stream that becomes writable without
     /// one is connected.
     pub fn take_error(&mut self, registration: Registration) -> bool {
         self.core.table.take_error(registration)
@@ -140,14 +140,14 @@ impl Turn<'_> {
         self.core.enqueue(registration);
     }
 
-    /// Tells the parent something at the end of this turn. Nothing in a process without one.
+    /// Reports something to the parent at the end of this turn. Nothing in a process without one.
     pub fn report(&mut self, message: ToParent) {
         if let Some((uplink, _)) = &mut self.core.uplink {
             uplink.report(message);
         }
     }
 
-    /// Sends what was told the parent so far now, not only at the end of the turn.
+    /// Sends what was reported to the parent so far now, not only at the end of the turn.
     pub fn send_reports(&mut self) {
         // What cannot be sent now is sent at the end of the turn, which tells what is wrong.
         let _ = self.core.send_reports();

@@ -67,7 +67,7 @@ impl Command {
 /// Whether a source was emptied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// It would block; the poll tells when there is more.
+    /// It would block; the poll reports when there is more.
     Done,
     /// It may have more; serve it again in the next turn.
     More,

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::daemon::log::told;
+use crate::daemon::log::logged;
 use crate::daemon::reactor::Reactor;
 use crate::sys::script::{Runner, Terms, Words};
 use std::io::Read;
@@ -195,8 +195,8 @@ fn a_script_that_ends_is_told_and_begins_again_with_the_next_reload() {
     load(&mut turn, &mut fifos, &mut pids);
     assert_eq!(pids.len(), 1, "a script that runs goes on");
     let how = reap(pids[0]);
-    let lines = told(|| fifos.ended(&mut turn, pids[0], how));
-    let again = told(|| fifos.ended(&mut turn, pids[0], how));
+    let lines = logged(|| fifos.ended(&mut turn, pids[0], how));
+    let again = logged(|| fifos.ended(&mut turn, pids[0], how));
     assert_eq!((lines.len(), lines[0].as_str()), (2, "vrrp notify fifo script terminated"));
     let failed = format!("the script of notify FIFO {}: a file was not found", path.display());
     assert!(lines[1].starts_with(&failed), "{lines:?}");
@@ -223,7 +223,7 @@ fn a_reload_with_another_script_tells_the_old_one_to_end() {
     assert_eq!(reap(pids[0]), Ended::Killed(libc::SIGTERM));
     assert!(fifos.is_busy());
     assert_eq!(fifos.poll_at(), Some(turn.now() + GRACE));
-    let lines = told(|| fifos.ended(&mut turn, pids[0], Ended::Killed(libc::SIGTERM)));
+    let lines = logged(|| fifos.ended(&mut turn, pids[0], Ended::Killed(libc::SIGTERM)));
     assert!(lines.is_empty() && !fifos.is_busy(), "as it was told to: {lines:?}");
     // At the stop the other one has its time to read the last lines.
     fifos.finish(&mut turn);

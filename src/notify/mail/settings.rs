@@ -62,7 +62,7 @@ const ENVELOPE: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::log::told;
+    use crate::daemon::log::logged;
 
     fn global() -> Global {
         let mut global = Global::default();
@@ -104,10 +104,10 @@ mod tests {
     fn receivers_past_the_bound_are_left_out_and_that_is_told() {
         let mut many = global();
         many.mail.to = vec!["a@example".to_owned(); limit::MAIL_RECIPIENTS];
-        let lines = told(|| assert_eq!(Settings::new(&many).unwrap().to.len(), limit::MAIL_RECIPIENTS));
+        let lines = logged(|| assert_eq!(Settings::new(&many).unwrap().to.len(), limit::MAIL_RECIPIENTS));
         assert!(lines.is_empty(), "{lines:?}");
         many.mail.to.push("last@example".to_owned());
-        let lines = told(|| assert_eq!(Settings::new(&many).unwrap().to.len(), limit::MAIL_RECIPIENTS));
+        let lines = logged(|| assert_eq!(Settings::new(&many).unwrap().to.len(), limit::MAIL_RECIPIENTS));
         assert_eq!(lines, ["Only the first 64 recipients of notification_email get mail"]);
     }
 }

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use super::*;
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
-use crate::daemon::log::told;
+use crate::daemon::log::logged;
 use crate::daemon::reactor::Reactor;
 
 const PLACE: Place =
@@ -137,7 +137,7 @@ impl Bench {
 fn each_receiver_is_named_to_the_relay_and_the_log_says_that_the_message_has_gone() {
     let mut bench = Bench::new();
     let mut text = String::new();
-    let lines = told(|| {
+    let lines = logged(|| {
         bench.mail(7, "VI_1 is MASTER");
         assert_eq!(bench.keep.all().len(), 1, "a successor finds it until it has gone");
         assert_eq!(bench.mailer.notes().count(), 1);
@@ -170,7 +170,7 @@ fn a_relay_that_refuses_the_connection_is_tried_again_after_a_pause() {
     // Nobody listens there.
     let closed = 1;
     *bench.mailer = Mailer::new(settings("127.0.0.1", closed), 1, bench.keep.clone());
-    let lines = told(|| {
+    let lines = logged(|| {
         bench.mail(1, "first");
         bench.until(|bench| bench.mailer.link.is_none());
     });
@@ -201,7 +201,7 @@ fn a_reload_while_a_message_is_under_way_counts_from_the_next_message_on() {
 fn a_relay_that_says_nothing_is_left_after_its_time() {
     let mut bench = Bench::new();
     let address = format!("[127.0.0.1]:{}", bench.port());
-    let lines = told(|| {
+    let lines = logged(|| {
         bench.mail(1, "first");
         bench.accept();
         bench.until(|bench| bench.mailer.link.as_ref().is_some_and(|link| link.made));
@@ -224,7 +224,7 @@ fn a_relay_that_says_nothing_is_left_after_its_time() {
 fn a_relay_that_hangs_up_or_speaks_another_language_is_told() {
     let mut bench = Bench::new();
     let address = format!("[127.0.0.1]:{}", bench.port());
-    let lines = told(|| {
+    let lines = logged(|| {
         bench.mail(1, "first");
         bench.accept();
         bench.relay = None;
@@ -252,7 +252,7 @@ fn a_relay_that_hangs_up_or_speaks_another_language_is_told() {
 fn a_message_that_the_relay_refuses_for_good_is_given_up_by_name() {
     let mut bench = Bench::new();
     let address = format!("[127.0.0.1]:{}", bench.port());
-    let lines = told(|| {
+    let lines = logged(|| {
         bench.mail(1, "VI_1 is MASTER");
         bench.accept();
         bench.answer("220 relay", "\r\n");
@@ -277,7 +277,7 @@ fn a_stop_tells_what_was_not_sent_and_leaves_nothing_behind() {
     bench.mail(2, "second");
     bench.accept();
     let Bench { mut reactor, mailer, keep, relay, listener, now, .. } = bench;
-    let lines = told(|| mailer.finish(&mut reactor.turn_at(now), PLACE));
+    let lines = logged(|| mailer.finish(&mut reactor.turn_at(now), PLACE));
     let port = listener.local_addr().unwrap().port();
     assert_eq!(lines, [format!("2 SMTP alerts were not sent to [127.0.0.1]:{port}")]);
     assert!(keep.all().is_empty(), "the next start does not send what this one gave up");
@@ -290,14 +290,14 @@ fn a_stop_tells_what_was_not_sent_and_leaves_nothing_behind() {
 #[test]
 fn a_stop_with_nothing_to_send_says_nothing() {
     let Bench { mut reactor, mailer, now, .. } = Bench::new();
-    assert!(told(|| mailer.finish(&mut reactor.turn_at(now), PLACE)).is_empty());
+    assert!(logged(|| mailer.finish(&mut reactor.turn_at(now), PLACE)).is_empty());
 }
 
 #[test]
 fn when_too_many_messages_wait_the_oldest_are_left_out_and_that_is_told_once() {
     let mut bench = Bench::new();
     let room = *limit::MAIL_QUEUE.start();
-    let lines = told(|| {
+    let lines = logged(|| {
         // One is under way.
         for number in 0..room + 4 {
             bench.mail(number as u64, &format!("number {number} of all"));
@@ -306,10 +306,10 @@ fn when_too_many_messages_wait_the_oldest_are_left_out_and_that_is_told_once() {
     let address = format!("[127.0.0.1]:{}", bench.port());
     assert_eq!(lines, [format!("SMTP alerts: too many wait for {address}; the oldest are left out")]);
     assert_eq!(bench.keep.all().len(), room + 1, "a successor does not send what was left out");
-    let lines = told(|| assert!(bench.deliver().contains("number 0 of all")));
+    let lines = logged(|| assert!(bench.deliver().contains("number 0 of all")));
     assert!(lines.contains(&"3 SMTP alerts were left out".to_owned()), "{lines:?}");
     let mut next = String::new();
-    let lines = told(|| next = bench.deliver());
+    let lines = logged(|| next = bench.deliver());
     assert!(next.contains("number 4 of all"), "{next}");
     assert!(!lines.iter().any(|line| line.contains("left out")), "{lines:?}");
 }
@@ -348,7 +348,7 @@ fn a_successor_sends_what_its_predecessor_did_not_in_order() {
 fn a_relay_that_cannot_be_connected_in_time_is_told() {
     let mut bench = Bench::new();
     let address = format!("[127.0.0.1]:{}", bench.port());
-    let lines = told(|| {
+    let lines = logged(|| {
         bench.mail(1, "first");
         bench.pass_time();
     });
@@ -366,7 +366,7 @@ fn a_relay_that_has_no_address_is_told_by_its_name() {
     let bench = Bench::new();
     let named = settings("relay.example", 25);
     let mailer = Mailer::new(named, 1, bench.keep);
-    let lines = told(|| {
+    let lines = logged(|| {
         let _ = mailer.broke(&io::ErrorKind::WriteZero.into());
     });
     assert_eq!(lines, ["SMTP server [relay.example]:25: write zero"]);

@@ -14,11 +14,11 @@ use crate::wire::vrrp::{self as wire, Advert, Version};
 pub struct Packet<'a> {
     /// Its sender.
     pub source: IpAddr,
-    /// The group or the address that it was sent to, where the kernel tells.
+    /// The group or the address that it was sent to, where the kernel reports it.
     pub destination: Option<IpAddr>,
     /// When it arrived.
     pub arrived: Instant,
-    /// TTL or hop limit on arrival, where the kernel tells.
+    /// TTL or hop limit on arrival, where the kernel reports it.
     pub hop_limit: Option<u8>,
     /// The advert.
     pub octets: &'a [u8],

@@ -48,7 +48,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every reason, in the order in which they are told.
+    /// Every reason, in the order in which they are logged.
     pub const ALL: [Self; 18] = [
         Self::Maintenance,
         Self::LinkMissing,
@@ -142,7 +142,7 @@ impl Faults {
         self.0 & !remaining.0 != 0 && remaining.0 != 0 && remaining.0 & link == 0
     }
 
-    /// The reasons, in the order in which they are told.
+    /// The reasons, in the order in which they are logged.
     pub fn iter(self) -> impl Iterator<Item = Fault> {
         Fault::ALL.into_iter().filter(move |fault| self.contains(*fault))
     }

@@ -102,7 +102,7 @@ impl Destination {
     }
 
     /// What the kernel silently left out of this destination of a service of this family, by any destination that it
-    /// lists: a kernel tells the same of each.
+    /// lists: a kernel reports the same of each.
     #[must_use]
     pub fn lack(&self, service: Family, listed: &KernelDestination) -> Option<Lack> {
         let told = listed.told;

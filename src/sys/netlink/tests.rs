@@ -40,7 +40,7 @@ fn heard(monitor: &mut Monitor) -> Vec<Event> {
     events
 }
 
-/// Listens until a link is as wanted: the kernel tells of carriers a moment later.
+/// Listens until a link is as wanted: the kernel reports carriers a moment later.
 fn link_until(monitor: &mut Monitor, index: IfIndex, wanted: impl Fn(&Link) -> bool) -> Link {
     for _ in 0..20 {
         let found = heard(monitor).into_iter().find_map(|event| match event {

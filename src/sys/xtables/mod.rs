@@ -125,7 +125,7 @@ pub struct Filter {
     left: Option<Shape>,
 }
 
-/// What tells one table from another at a glance: where chains of the kernel's begin and end, and how long all is.
+/// What is compared first to tell one table from another: where chains of the kernel's begin and end, and how long all is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shape {
     first: [u32; 5],
@@ -210,7 +210,7 @@ impl Filter {
         Err(Refused::Busy)
     }
 
-    /// Whether the table looks as [`Self::exchange`] left it. False: somebody changed rules, ours maybe. The kernel tells
+    /// Whether the table looks as [`Self::exchange`] left it. False: somebody changed rules, ours maybe. The kernel reports
     /// nobody of it. What cannot be asked is taken for unchanged, and so is a rule in the place of another as long.
     #[must_use]
     pub fn is_as_left(&self) -> bool {

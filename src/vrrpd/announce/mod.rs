@@ -229,7 +229,7 @@ fn forwards_v6() -> bool {
     all.is_some_and(|setting| setting.read().is_ok_and(|value| value != 0))
 }
 
-/// Announcements of one turn that -D tells.
+/// Announcements of one turn that -D logs.
 const ANNOUNCEMENTS_TOLD: usize = 4 * limit::ANNOUNCEMENTS_PER_TURN;
 
 /// Lines of -D at once: those about 20 addresses.

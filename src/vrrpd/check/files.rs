@@ -11,7 +11,7 @@ use crate::config::model::hmac::Secret;
 /// Anybody but the owner may read it.
 const OTHERS_READ: u32 = 0o044;
 
-/// Tells tracked files without a directory, and keys that cannot be read or that others can read.
+/// Reports tracked files without a directory, and keys that cannot be read or that others can read.
 pub(super) fn check(model: &Model, found: &mut Diagnostics) {
     for file in &model.files {
         let folder = Path::new(&file.path)

@@ -2,7 +2,7 @@
 //!
 //! keepalived's config test counts an unknown interface as an ordinary mistake, but those of
 //! `linkbeat_interfaces` and `interface_up_down_delays`, and the missing default of a static address, in a
-//! class of their own (exit 4); with `dynamic_interfaces` it only tells them.
+//! class of their own (exit 4); with `dynamic_interfaces` it only notes them.
 
 use crate::base::map::Set;
 use crate::base::name::IfName;
@@ -18,7 +18,7 @@ const DEFAULT: &str = "eth0";
 /// Walks what instances, groups and static items name.
 struct Walk<'f>(Check<'f>);
 
-/// Tells every interface that is not there.
+/// Reports every interface that is not there.
 pub(super) fn check(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     strict(model, present, found);
     room(model, present, found);
@@ -45,7 +45,7 @@ fn made(model: &Model) -> Set<IfName> {
     plan.owns.iter().filter_map(|own| links.link(own.link)).map(|link| link.name.clone()).collect()
 }
 
-/// Tells which strict instances have peers although their interface has multicast. keepalived does not run them.
+/// Reports which strict instances have peers although their interface has multicast. keepalived does not run them.
 fn strict(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     for instance in model.instances.iter().filter(|instance| instance.strict) {
         let link = instance.interface.as_ref().and_then(|named| present.link(&named.name));
@@ -58,7 +58,7 @@ fn strict(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     }
 }
 
-/// Tells whose adverts have no room for all addresses on their interface.
+/// Reports whose adverts have no room for all addresses on their interface.
 fn room(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     for instance in &model.instances {
         let Some(link) = instance.interface.as_ref().and_then(|named| present.link(&named.name)) else {
@@ -75,7 +75,7 @@ fn room(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     }
 }
 
-/// Tells which sources of adverts are no addresses of this machine, where that matters. keepalived sends from them all
+/// Reports which sources of adverts are no addresses of this machine, where that matters. keepalived sends from them all
 /// the same.
 fn sources(model: &Model, present: &mut Present, found: &mut Diagnostics) {
     let lines = model.network.addresses.iter().map(|line| &line.address);

@@ -99,7 +99,7 @@ pub(super) fn is_chosen(config: &Config) -> bool {
     choose(config, false) == Choice::Iptables
 }
 
-/// Tells where a configuration gets something else than it asks for.
+/// Reports where a configuration gets something else than it asks for.
 pub fn check(model: &Model, found: &mut Diagnostics) {
     if let Choice::Instead(reason) = choose(&model.global.firewall, true) {
         found.note(Position::default(), report::instead_of_iptables(reason));

@@ -25,7 +25,7 @@ use crate::sys::xtables::{Filter, Lock, Place, Refused, set_number};
 use crate::vrrpd::firewall::guards::Which;
 use crate::vrrpd::firewall::tables::Contents;
 
-/// What is not as wanted, to be told once.
+/// What is not as wanted, to be logged once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// A chain is not there.

@@ -31,7 +31,7 @@ use crate::base::limit;
 use crate::base::time::Span;
 use crate::child::links::{Change, Links};
 use crate::child::tables::{
-    Style, Watch, may_pass, remove, tell_left_over, tell_put_back, tell_stuck, tell_works_again,
+    Style, Watch, log_left_over, log_put_back, log_stuck, log_works_again, may_pass, remove,
 };
 use crate::config::model::Global;
 use crate::config::model::global::Firewall as Config;
@@ -127,7 +127,7 @@ impl Firewall {
     }
 
     /// Logs that the configuration chooses neither nftables nor iptables, if there is work for one of them.
-    pub(super) fn tell_choice(&self, config: &Config) {
+    pub(super) fn log_choice(&self, config: &Config) {
         if self.style.is_some() && config.nftables.is_none() && config.iptables.is_none() {
             report::default_chosen();
         }
@@ -139,7 +139,7 @@ impl Firewall {
     }
 
     /// After a reload changed what an instance asks for: logs whether its addresses are guarded now. `was`: before.
-    pub(super) fn tell_renewed(&self, id: InstanceId, instance: &Instance, was: bool) {
+    pub(super) fn log_renewed(&self, id: InstanceId, instance: &Instance, was: bool) {
         let is = self.guards.is_on(id);
         if was != is && self.broken.is_none() {
             report::guard(&instance.config.name, is);
@@ -164,7 +164,7 @@ impl Firewall {
             (Some(_), _) => self.replace(around),
         }
         if was_broken && self.broken.is_none() && self.there.is_some() {
-            tell_works_again();
+            log_works_again();
         }
         if !self.iptables.is_wanted() {
             self.drop_iptables();
@@ -191,11 +191,11 @@ impl Firewall {
     }
 
     /// Guards the addresses of an instance from the next flush on, or no longer.
-    pub(super) fn guard(&mut self, id: InstanceId, instance: &Instance, on: bool, tell: bool) {
+    pub(super) fn guard(&mut self, id: InstanceId, instance: &Instance, on: bool, log: bool) {
         let on = on && is_guarded(instance);
         // What is missing was logged when the kernel refused it.
-        let tell = tell && self.broken.is_none();
-        if self.guards.set(id, instance, self.by_number, on) && tell {
+        let log = log && self.broken.is_none();
+        if self.guards.set(id, instance, self.by_number, on) && log {
             report::guard(&instance.config.name, on);
         }
     }
@@ -261,7 +261,7 @@ impl Firewall {
         firewall.there = Some((style, parts));
         firewall.lost = false;
         if firewall.broken.take().is_some() {
-            tell_works_again();
+            log_works_again();
         }
         self.watch(around.turn);
     }
@@ -336,7 +336,7 @@ impl Firewall {
         let was_broken = self.broken.is_some();
         self.replace(around);
         if let (Some(table), false) = (self.table(), was_broken) {
-            tell_put_back(table);
+            log_put_back(table);
         }
     }
 
@@ -358,7 +358,7 @@ impl Firewall {
         let firewall = &mut *self;
         let (Some((style, _)), Some(nft)) = (firewall.there.take(), &mut firewall.nft) else { return };
         if let Err(refused) = remove(nft, core::iter::once(&*style.name)) {
-            tell_stuck(&style.name, &refused);
+            log_stuck(&style.name, &refused);
         }
         if !firewall.iptables.is_wanted() {
             firewall.guards.forget();
@@ -374,9 +374,9 @@ impl Firewall {
                 return;
             }
             let Some(nft) = &mut self.nft else { return };
-            tell_left_over(name);
+            log_left_over(name);
             if let Err(refused) = remove(nft, core::iter::once(&**name)) {
-                tell_stuck(name, &refused);
+                log_stuck(name, &refused);
             }
         }
     }

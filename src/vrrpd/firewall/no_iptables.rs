@@ -1,5 +1,5 @@
 //! What stands in the place of iptables in a build without the feature of this name: nothing is wanted of it, and
-//! nothing of it is in the kernel. A configuration that asks for it was told, and has nftables.
+//! nothing of it is in the kernel. A configuration that asks for it was reported, and has nftables.
 
 use super::tables::Parts;
 use super::{Around, Firewall, report};
@@ -33,7 +33,7 @@ pub(super) const fn is_chosen(_: &Config) -> bool {
     false
 }
 
-/// Nothing has to be told.
+/// Nothing has to be logged.
 pub fn check(_: &Model, _: &mut Diagnostics) {}
 
 #[allow(clippy::unused_self, reason = "as with the feature")]
@@ -52,7 +52,7 @@ impl Firewall {
 
     pub(super) fn remove_iptables(&mut self) {}
 
-    /// Tells what a dead child of another build left, which this one cannot remove.
+    /// Logs what a dead child of another build left, which this one cannot remove.
     pub(in crate::vrrpd) fn remove_left_rules(&mut self, _: &Ledger, left: &Left, _: &Config) {
         if left.rules || !left.ipsets.is_empty() {
             report::rules_stay();

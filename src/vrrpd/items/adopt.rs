@@ -139,7 +139,7 @@ impl Items {
                 return Some(Owner::Ends);
             }
             if holder == Holder::Static {
-                // What the kernel does not tell of a route may differ: the route is put in place of the old one.
+                // What the kernel does not report of a route may differ: the route is put in place of the old one.
                 entry.value.replaces = !entry.item.is_ours();
             } else {
                 entry.item.handle(Input::Adopted);

@@ -11,8 +11,8 @@ use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 
 impl Items {
-    /// The kernel tells of a virtual address that this child added: it is new, or changed.
-    pub(in crate::vrrpd) fn virtual_address_told(
+    /// The kernel reports a virtual address that this child added: it is new, or changed.
+    pub(in crate::vrrpd) fn virtual_address_reported(
         &mut self,
         instances: &mut [Instance],
         links: &Links,
@@ -32,8 +32,8 @@ impl Items {
         self.set_right(instances, links, &wanted);
     }
 
-    /// The kernel tells of a static address.
-    pub(in crate::vrrpd) fn static_address_told(
+    /// The kernel reports a static address.
+    pub(in crate::vrrpd) fn static_address_reported(
         &mut self,
         instances: &mut [Instance],
         links: &Links,
@@ -54,7 +54,7 @@ impl Items {
         if self.commands.room() == 0 {
             self.commit(instances, links);
         }
-        // The address may be gone by now, which the kernel tells as well; no request has this tag.
+        // The address may be gone by now, which the kernel reports as well; no request has this tag.
         let _ = self.commands.replace_address(u32::MAX, wanted);
         self.commit(instances, links);
     }

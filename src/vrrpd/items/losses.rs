@@ -1,6 +1,6 @@
 //! Routes, rules and static addresses that others delete, or that the kernel deletes along with something else.
 //!
-//! The kernel tells of deletions that somebody asks for ([`DeletionMonitor`]). It does not tell of IPv4 routes that go with
+//! The kernel reports deletions that somebody asks for ([`DeletionMonitor`]). It does not tell of IPv4 routes that go with
 //! their interface, with their preferred source or with the last address of their interface: those are added again
 //! when that may have happened, and the kernel's answer says whether it had.
 
@@ -109,7 +109,7 @@ impl Items {
             .collect()
     }
 
-    /// Reads what the kernel tells of deletions, if somebody listens; how reading ended.
+    /// Reads what the kernel reports of deletions, if somebody listens; how reading ended.
     pub(in crate::vrrpd) fn read_losses(&mut self, heard: &mut Heard) -> Option<io::Result<Drained>> {
         let (losses, _) = self.losses.as_mut()?;
         Some(losses.read(|loss| {

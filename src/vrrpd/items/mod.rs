@@ -55,7 +55,7 @@ pub(super) struct Items {
     late: Vec<InstanceId>,
     /// The kernel refused something: it is asked again soon.
     refused: bool,
-    /// A static item came or went since the instances that track it were told.
+    /// A static item came or went since the instances that track it were judged.
     statics_changed: bool,
     /// Hears of deletions, if an item is to be put back when it is deleted.
     losses: Option<(DeletionMonitor, Registration)>,

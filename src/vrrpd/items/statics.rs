@@ -18,7 +18,7 @@ pub(in crate::vrrpd) struct StaticItems {
     pub(in crate::vrrpd) objects: Objects,
     /// The track group of each address, route and rule.
     groups: [Vec<Option<TrackGroupId>>; 3],
-    /// Whether the kernel has every item of each track group, as far as its followers have been told.
+    /// Whether the kernel has every item of each track group, as far as its followers have been judged by it.
     complete: Vec<bool>,
 }
 
@@ -131,7 +131,7 @@ impl StaticItems {
         self.addresses.iter().any(|known| known.address.prefix == address)
     }
 
-    /// Whether the kernel has every item of a track group, as far as its followers have been told.
+    /// Whether the kernel has every item of a track group, as far as its followers have been judged by it.
     pub(in crate::vrrpd) fn is_complete(&self, group: TrackGroupId) -> bool {
         self.complete.get(group.index()).copied().unwrap_or(true)
     }

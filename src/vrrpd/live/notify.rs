@@ -1,4 +1,4 @@
-//! The notify scripts of an instance or a sync group: the states that scripts, FIFOs and mail are told, the script of
+//! The notify scripts of an instance or a sync group: the states that scripts, FIFOs and mail report, the script of
 //! each state, and what is appended to its words.
 
 use crate::config::model::Model;
@@ -9,17 +9,17 @@ use crate::sys::script::{Refused, Words};
 /// The scripts of one instance or sync group.
 pub type Notifier = notify::Notifier<Job, SCRIPTS>;
 
-/// An instance, as scripts are told of it.
+/// An instance, as scripts are notified of it.
 pub(in crate::vrrpd) const fn instance(name: &str) -> Subject<'_> {
     Subject { word: "INSTANCE", name }
 }
 
-/// A sync group, as scripts are told of it.
+/// A sync group, as scripts are notified of it.
 pub(in crate::vrrpd) const fn group(name: &str) -> Subject<'_> {
     Subject { word: "GROUP", name }
 }
 
-/// A state as scripts, FIFOs and mail are told it.
+/// A state as scripts, FIFOs and mail report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::vrrpd) enum NotifyState {
     Master,

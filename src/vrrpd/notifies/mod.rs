@@ -1,4 +1,4 @@
-//! What scripts, FIFOs and mail are told of instances and sync groups.
+//! What scripts, FIFOs and mail report of instances and sync groups.
 //!
 //! The part itself is [`crate::child::notifies`]; here are the FIFOs that the configuration wants and the letters. The
 //! states and the scripts are in `live::notify`.

@@ -200,7 +200,7 @@ impl Ledger {
                 fresh.keep()
             })
         };
-        self.tell(done);
+        self.log_failure(done);
     }
 
     fn append(&mut self, line: &str) {
@@ -220,10 +220,10 @@ impl Ledger {
             let head = if fresh { header(&boot()) } else { String::new() };
             file.write_all(format!("{head}{line}").as_bytes())
         })();
-        self.tell(done);
+        self.log_failure(done);
     }
 
-    fn tell(&mut self, done: io::Result<()>) {
+    fn log_failure(&mut self, done: io::Result<()>) {
         let failed = done.is_err();
         if let (Err(error), Some(path), false) = (done, &self.path, self.failed) {
             crate::vrrpd::report::ledger_failed(path, &error);

@@ -91,7 +91,7 @@ impl OwnInterfaces {
                 report::own_created(self.own_user(step.position), &step.name, step.make.kind());
             }
             if let Some(own) = self.list.get_mut(step.position) {
-                own.told = false;
+                own.logged = false;
             }
         }
         steps.iter().any(|step| step.new)
@@ -173,15 +173,15 @@ impl OwnInterfaces {
 
     /// Sends requests about interfaces of our own; those that cannot do without what was refused are added to `refused`.
     pub(super) fn commit(&mut self, links: &Links, commands: &mut Commands, refused: &mut Vec<usize>) {
-        let mut told = Vec::new();
+        let mut texts = Vec::new();
         commands.commit(|tag, result| {
             if let (Err(refusal), Some(position)) = (result, position_of(tag)) {
                 // The base went while we were at it: netlink is about to say so.
                 let text = (refusal.errno != Errno::ENODEV).then(|| report::refusal_text(&refusal));
-                told.push((position, text));
+                texts.push((position, text));
             }
         });
-        for (position, text) in told {
+        for (position, text) in texts {
             refused.push(position);
             if let Some(text) = text {
                 self.failed(links, position, &text);

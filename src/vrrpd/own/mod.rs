@@ -47,7 +47,7 @@ const MUST: u32 = 1;
 impl OwnInterfaces {
     /// Those of a plan, and the ledger of this path with what a predecessor left.
     pub(super) fn new(plan: Plan, ledger: Option<PathBuf>) -> (Self, Left) {
-        tell_refused(&plan);
+        log_refused(&plan);
         let (ledger, left) = Ledger::open(ledger);
         let mut settings = Changed::new();
         left.settings.iter().cloned().for_each(|entry| settings.adopt(entry));
@@ -108,7 +108,7 @@ impl OwnInterface {
     }
 }
 
-fn tell_refused(plan: &Plan) {
+fn log_refused(plan: &Plan) {
     for (user, name, why) in &plan.refused {
         report::own_refused(
             user,
@@ -129,7 +129,7 @@ impl OwnInterfaces {
 
     fn failed(&mut self, links: &Links, position: usize, why: &str) {
         let Some(own) = self.list.get_mut(position) else { return };
-        if core::mem::replace(&mut own.told, true) {
+        if core::mem::replace(&mut own.logged, true) {
             return;
         }
         if let Some(link) = links.link(own.link) {
@@ -285,7 +285,7 @@ impl OwnInterfaces {
     /// After a reload: what is not wanted any more goes, what is wanted still keeps what it was. The settings are then
     /// to be put back.
     pub(super) fn replace(&mut self, links: &Links, commands: &mut Commands, plan: Plan) {
-        tell_refused(&plan);
+        log_refused(&plan);
         let mut before = core::mem::replace(&mut self.list, plan.owns);
         for own in &mut self.list {
             let same = before.iter_mut().find(|old| {

@@ -45,8 +45,8 @@ pub struct OwnInterface {
     pub made: bool,
     /// The link-local address of the base that it has a copy of.
     pub copied: Option<Ipv6Addr>,
-    /// That it cannot be made was told.
-    pub told: bool,
+    /// That it cannot be made has been logged.
+    pub logged: bool,
     /// How often it is made again at once when somebody removes it.
     pub again: Budget,
 }
@@ -329,7 +329,7 @@ impl Planner<'_> {
             user: self.user(user),
             made: false,
             copied: None,
-            told: false,
+            logged: false,
             again: Budget::new(limit::PUT_BACK_BURST, AGAIN_REFILL),
         });
         Some(self.plan.owns.len() - 1)

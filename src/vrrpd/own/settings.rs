@@ -111,7 +111,7 @@ impl OwnInterfaces {
         match self.settings.set(&setting, value, |entry| ledger.setting(entry)) {
             Ok(true) => report::setting_changed(&setting, value),
             Ok(false) => {}
-            Err(error) => tell_unless_missing(&setting, &error),
+            Err(error) => log_unless_missing(&setting, &error),
         }
     }
 
@@ -157,12 +157,12 @@ fn set_own(setting: &Setting, value: i64) {
         Err(error) => Err(error),
     };
     if let Err(error) = done {
-        tell_unless_missing(setting, &error);
+        log_unless_missing(setting, &error);
     }
 }
 
 /// A kernel without IPv6 has no such setting, and does not need it.
-fn tell_unless_missing(setting: &Setting, error: &std::io::Error) {
+fn log_unless_missing(setting: &Setting, error: &std::io::Error) {
     if setting.family != Family::V6 || error.kind() != std::io::ErrorKind::NotFound {
         report::setting_failed(setting, error);
     }

@@ -1,4 +1,4 @@
-//! What follows when the kernel tells of an address.
+//! What follows when the kernel reports an address.
 
 use super::Vrrp;
 use crate::base::addr::{Family, IpAddr, Prefix};
@@ -27,28 +27,28 @@ impl Vrrp {
         }
     }
 
-    /// The kernel tells of an address.
+    /// The kernel reports an address.
     pub(super) fn address_new(&mut self, turn: &mut Turn<'_>, address: &Address) {
         let Some(link) = self.links.table.numbered(address.interface) else { return };
         let (instances, links) = (&mut self.routers.instances, &self.links.table);
         if let Some((place, moved)) = self.items.virtual_address(instances, link, address.prefix)
             && moved.item.is_ours()
         {
-            return self.items.virtual_address_told(instances, links, turn.now(), place, address);
+            return self.items.virtual_address_reported(instances, links, turn.now(), place, address);
         }
-        self.items.static_address_told(instances, links, turn.now(), link, address);
+        self.items.static_address_reported(instances, links, turn.now(), link, address);
         if !is_usable(address) {
             // A message with the flag taken back follows, if nobody else has the address.
-            self.detection_told(turn, link, address.prefix, is_in_detection(address));
+            self.detection_reported(turn, link, address.prefix, is_in_detection(address));
             return self.source_gone(turn, link, address.prefix);
         }
         if self.links.table.address_new(link, address.prefix) {
-            self.tell_address(turn, link, address.prefix.addr, true);
+            self.log_address(turn, link, address.prefix.addr, true);
             self.source_changed(turn, link);
         }
     }
 
-    /// The kernel tells that an address is gone.
+    /// The kernel reports that an address is gone.
     pub(super) fn address_gone(&mut self, turn: &mut Turn<'_>, address: &Address) {
         let Some(link) = self.links.table.numbered(address.interface) else { return };
         let known = self.items.virtual_address(&self.routers.instances, link, address.prefix);
@@ -58,7 +58,7 @@ impl Vrrp {
             self.virtual_address_gone(turn, place, secondary);
         }
         self.static_address_gone(turn, link, address.prefix);
-        self.detection_told(turn, link, address.prefix, false);
+        self.detection_reported(turn, link, address.prefix, false);
         self.source_gone(turn, link, address.prefix);
         self.objects_by_address(link, address.prefix);
     }
@@ -69,13 +69,13 @@ impl Vrrp {
                 let (links, commands) = (&self.links.table, &mut self.items.commands);
                 self.owns.address_gone(turn.now(), links, commands, (link, address));
             }
-            self.tell_address(turn, link, address.addr, false);
+            self.log_address(turn, link, address.addr, false);
             self.source_changed(turn, link);
         }
     }
 
-    /// Tells with -D of an address of an interface. Whoever sends router advertisements can bring about any number.
-    fn tell_address(&mut self, turn: &Turn<'_>, link: LinkId, addr: IpAddr, assigned: bool) {
+    /// Logs with -D an address of an interface. Whoever sends router advertisements can bring about any number.
+    fn log_address(&mut self, turn: &Turn<'_>, link: LinkId, addr: IpAddr, assigned: bool) {
         if !log::log_enabled!(log::Level::Debug) || !report::may(&mut self.announcer.lines, turn.now()) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Transitions told to FIFOs and by mail.
+//! Transitions reported to FIFOs and by mail.
 
 use super::Vrrp;
 use crate::base::id::{GroupId, InstanceId};
@@ -82,7 +82,7 @@ impl Vrrp {
 
     /// A sync group is in another state.
     pub(super) fn alert_group(&mut self, turn: &mut Turn<'_>, id: GroupId, to: NotifyState) {
-        self.tell_fifos_of_group(id, to);
+        self.notify_fifos_of_group(id, to);
         let places = self.alert_places();
         let Some(group) = self.model.groups.get(id.index()).filter(|group| group.smtp_alert) else { return };
         if to.is_mailed(&self.model) {
@@ -92,7 +92,7 @@ impl Vrrp {
         }
     }
 
-    fn tell_fifos_of_group(&mut self, id: GroupId, to: NotifyState) {
+    fn notify_fifos_of_group(&mut self, id: GroupId, to: NotifyState) {
         if let Some(group) = self.model.groups.get(id.index()) {
             self.notifies.alerts.fifos.line(format_args!("GROUP \"{}\" {} 0", group.name, to.word()));
         }
@@ -132,7 +132,7 @@ impl Vrrp {
             let id = GroupId::at(position);
             let state = self.routers.policy.members(id).map_or(State::Init, |group| group.machine.state());
             if state != State::Init {
-                self.tell_fifos_of_group(id, state.into());
+                self.notify_fifos_of_group(id, state.into());
             }
         }
     }

@@ -41,8 +41,8 @@ impl Vrrp {
             && instance.router.state() == State::Init
     }
 
-    /// An instance is about to begin: tells if it has to wait.
-    pub(super) fn tell_detection(&self, id: InstanceId) {
+    /// An instance is about to begin: logs if it has to wait.
+    pub(super) fn log_detection(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let link = instance.source_link().and_then(|link| self.links.table.link(link));
         if let Some(link) = link.filter(|_| self.awaits_detection(instance)) {
@@ -50,8 +50,8 @@ impl Vrrp {
         }
     }
 
-    /// The kernel tells of an address that is not ours and cannot be used, or not any more.
-    pub(super) fn detection_told(
+    /// The kernel reports an address that is not ours and cannot be used, or not any more.
+    pub(super) fn detection_reported(
         &mut self,
         turn: &mut Turn<'_>,
         link: LinkId,

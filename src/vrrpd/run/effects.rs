@@ -94,14 +94,14 @@ impl Vrrp {
             Stage::Unseen => {
                 if core::mem::take(&mut self.work.unseen) {
                     self.commit_items(turn);
-                    self.tell_static_followers(turn);
+                    self.refresh_static_followers(turn);
                 }
             }
             Stage::StaticAddresses => self.work.static_addresses = false,
             Stage::StaticObjects => {
                 if core::mem::take(&mut self.work.static_objects) {
                     self.commit_items(turn);
-                    self.tell_static_followers(turn);
+                    self.refresh_static_followers(turn);
                 }
             }
             Stage::DeleteObjects | Stage::DeleteAddresses | Stage::AddAddresses | Stage::AddObjects => {

@@ -14,12 +14,12 @@ use crate::vrrpd::live::Instance;
 use crate::vrrpd::report::{self, may};
 use crate::vrrpd::track::Reasons;
 
-/// Whether an event is to be told. What peers can trigger as often as they like goes through the budget.
-pub(super) fn may_tell(event: &Event, now: Instant, lines: &mut Budget) -> bool {
+/// Whether an event is to be logged. What peers can trigger as often as they like goes through the budget.
+pub(super) fn may_log(event: &Event, now: Instant, lines: &mut Budget) -> bool {
     !is_triggered_by_peers(event) || may(lines, now)
 }
 
-/// Tells an event of an instance; `reasons` are those that it is in FAULT for.
+/// Logs an event of an instance; `reasons` are those that it is in FAULT for.
 pub(super) fn event(instance: &Instance, reasons: &Reasons<'_>, event: &Event) {
     let name = instance.config.name.as_str();
     match *event {
@@ -27,7 +27,7 @@ pub(super) fn event(instance: &Instance, reasons: &Reasons<'_>, event: &Event) {
         Event::Syncing(to) => {
             info!("VRRP_Group({}) Syncing instances to {} state", group(instance), to.name());
         }
-        // Its members have told already.
+        // Its members have logged it already.
         Event::Group { .. } => {}
         Event::StillInFault => still_in_fault(name, reasons),
         Event::Expired => debug!("({name}) Receive advertisement timeout"),
@@ -203,7 +203,7 @@ fn transition(instance: &Instance, reasons: &Reasons<'_>, from: State, to: State
                         instance.family()
                     ),
                     Fault::Group => info!("VRRP_Group({}): Syncing {name} to FAULT state", group(instance)),
-                    // Told with their names already.
+                    // Logged with their names already.
                     Fault::File | Fault::Process => {}
                     _ => info!("({name}) entering FAULT state ({reason})"),
                 }

@@ -17,7 +17,7 @@ impl Vrrp {
         if let Some(instance) = self.instance(id) {
             event_lines::remember(instance, &self.reasons(instance), event);
         }
-        if event_lines::may_tell(event, now, &mut self.process.lines)
+        if event_lines::may_log(event, now, &mut self.process.lines)
             && let Some(instance) = self.instance(id)
         {
             event_lines::event(instance, &self.reasons(instance), event);
@@ -41,7 +41,7 @@ impl Vrrp {
                     self.alert(turn, id, state, priority);
                 }
             }
-            Event::Group { to, adopted } if !adopted => self.tell_group(turn, id, to.into()),
+            Event::Group { to, adopted } if !adopted => self.notify_group(turn, id, to.into()),
             Event::LowerPriority { first: true, .. } => {
                 if let Some(notifier) = &mut instance.notifier {
                     notifier.push_once(Job::lower_priority(priority));
@@ -76,7 +76,7 @@ impl Vrrp {
         }
         self.work.recorded = true;
         if matches!(event, Event::Transition { .. }) {
-            self.tell_checkers(id, to);
+            self.send_to_checkers(id, to);
         }
     }
 

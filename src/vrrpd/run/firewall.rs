@@ -17,7 +17,7 @@ impl Vrrp {
         goes_on: impl Fn(InstanceId) -> bool,
     ) {
         self.plan_firewall();
-        self.firewall.tell_choice(&self.model.global.firewall);
+        self.firewall.log_choice(&self.model.global.firewall);
         for id in self.ids() {
             self.guard(id, goes_on(id), false);
         }
@@ -37,7 +37,7 @@ impl Vrrp {
             self.guard(id, master, false);
             if let Some(instance) = self.routers.instances.get(id.index()) {
                 let was = was_on.get(id.index()) == Some(&true);
-                self.firewall.tell_renewed(id, instance, was);
+                self.firewall.log_renewed(id, instance, was);
             }
         }
         self.with_firewall(turn, Firewall::renew);
@@ -48,9 +48,9 @@ impl Vrrp {
     }
 
     /// Guards the addresses of an instance from the next flush on, or no longer.
-    pub(super) fn guard(&mut self, id: InstanceId, on: bool, tell: bool) {
+    pub(super) fn guard(&mut self, id: InstanceId, on: bool, log: bool) {
         if let Some(instance) = self.routers.instances.get(id.index()) {
-            self.firewall.guard(id, instance, on, tell);
+            self.firewall.guard(id, instance, on, log);
         }
     }
 

@@ -111,8 +111,8 @@ impl Vrrp {
         self.take_steps(turn);
     }
 
-    /// The group of an instance is in another state: its scripts are told.
-    pub(super) fn tell_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: NotifyState) {
+    /// The group of an instance is in another state: its scripts are notified.
+    pub(super) fn notify_group(&mut self, turn: &mut Turn<'_>, member: InstanceId, to: NotifyState) {
         let Some(id) = self.instance(member).and_then(|instance| instance.config.sync_group) else {
             return;
         };

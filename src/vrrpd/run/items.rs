@@ -22,8 +22,8 @@ impl Vrrp {
         self.items.ask(&mut self.routers.instances, &self.links.table, request);
     }
 
-    /// Tells instances that track static items whether all of those are there, if that changed.
-    pub(super) fn tell_static_followers(&mut self, turn: &mut Turn<'_>) {
+    /// Instances that track static items are judged anew by whether all of those are there, if that changed.
+    pub(super) fn refresh_static_followers(&mut self, turn: &mut Turn<'_>) {
         if !self.items.take_statics_changed() {
             return;
         }
@@ -34,7 +34,7 @@ impl Vrrp {
         }
     }
 
-    /// Takes what the kernel tells of deletions of routes and rules.
+    /// Takes what the kernel reports of deletions of routes and rules.
     pub(super) fn hear_losses(&mut self, turn: &mut Turn<'_>) -> Again {
         // What went with its interface is told there first.
         self.listen(turn);
@@ -68,11 +68,11 @@ impl Vrrp {
             (Next::PutBack, _) => {
                 self.ask(Request { holder, class, position, add: true });
                 self.commit_items(turn);
-                self.tell_static_followers(turn);
+                self.refresh_static_followers(turn);
             }
             (Next::GiveUp, _) => {
                 self.arm_retry(turn);
-                self.tell_static_followers(turn);
+                self.refresh_static_followers(turn);
             }
         }
     }
@@ -99,7 +99,7 @@ impl Vrrp {
     /// An interface went, or was taken down: so were the routes by it.
     pub(super) fn objects_without_link(&mut self, turn: &mut Turn<'_>, link: LinkId) {
         self.items.doubt_routes_without(&mut self.routers.instances, link);
-        self.tell_static_followers(turn);
+        self.refresh_static_followers(turn);
     }
 
     /// An IPv4 address is gone: routes that prefer it as their source are gone with it, and so are all of an
@@ -139,7 +139,7 @@ impl Vrrp {
             }
             Next::GiveUp => self.arm_retry(turn),
         }
-        self.tell_static_followers(turn);
+        self.refresh_static_followers(turn);
     }
 
     /// Asks again for the routes, rules and static items that the kernel refused.

@@ -21,7 +21,7 @@ use crate::vrrpd::sockets::may_receive_on;
 use crate::vrrpd::track::Object;
 
 impl Vrrp {
-    /// Takes what netlink tells.
+    /// Takes what netlink reports.
     pub(super) fn listen(&mut self, turn: &mut Turn<'_>) -> Again {
         // A take-over makes hundreds of notifications in each turn: what is left too long is lost.
         for _ in 0..limit::MONITOR_BUDGET / limit::MONITOR_BATCH {
@@ -112,8 +112,8 @@ impl Vrrp {
         false
     }
 
-    /// Whether it may have addresses that nobody has told of: a new interface is down and has none, one that is up
-    /// has been there under another name, and the kernel does not tell again which IPv6 addresses it has.
+    /// Whether it may have addresses that nobody has reported: a new interface is down and has none, one that is up
+    /// has been there under another name, and the kernel does not report again which IPv6 addresses it has.
     fn link_new(&mut self, turn: &mut Turn<'_>, link: &KernelLink) -> bool {
         let before = self.links.table.numbered(link.index);
         let mut unknown = false;
@@ -205,7 +205,7 @@ impl Vrrp {
     }
 
     /// The daemon starts: logs which interfaces it waits for.
-    pub(super) fn tell_absent(&self) {
+    pub(super) fn log_absent(&self) {
         self.links.log_absent(&self.used_links());
     }
 

@@ -167,7 +167,7 @@ impl Vrrp {
                 self.enter_listed(link, &address);
             }
             let (instances, links) = (&mut self.routers.instances, &self.links.table);
-            self.items.static_address_told(instances, links, now, link, &address);
+            self.items.static_address_reported(instances, links, now, link, &address);
             ours.extend(owner.map(|owner| (owner, address)));
         }
     }
@@ -184,7 +184,7 @@ impl Vrrp {
         let there = ours.iter().filter_map(|(owner, _)| self.place_of(*owner)).collect();
         for (owner, address) in ours {
             let (instances, links) = (&mut self.routers.instances, &self.links.table);
-            self.items.virtual_address_told(instances, links, turn.now(), *owner, address);
+            self.items.virtual_address_reported(instances, links, turn.now(), *owner, address);
         }
         there
     }

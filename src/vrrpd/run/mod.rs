@@ -4,6 +4,7 @@ mod addresses;
 mod adverts;
 mod alert;
 mod announcements;
+mod checkers;
 mod detection;
 mod effects;
 mod event_lines;
@@ -24,7 +25,6 @@ mod refusal;
 mod settle;
 mod start;
 mod status;
-mod told;
 mod trackers;
 
 use std::sync::Arc;
@@ -311,7 +311,7 @@ impl Vrrp {
         }
     }
 
-    /// Leaves everything in order: priority 0, addresses off, scripts told. The loop takes up the work.
+    /// Leaves everything in order: priority 0, addresses off, scripts notified. The loop takes up the work.
     fn stop(&mut self, turn: &mut Turn<'_>) {
         if self.process.begin_stop(turn) {
             self.begin_leaving(turn);
@@ -344,7 +344,7 @@ impl Vrrp {
         self.stop_if_idle(turn);
     }
 
-    /// Hands what the FIFOs and the other children are told to the kernel.
+    /// Hands what goes to the FIFOs and to the other children to the kernel.
     fn flush_channels(&mut self) {
         self.notifies.alerts.fifos.flush();
         self.routers.checkers.flush();

@@ -6,7 +6,7 @@ use crate::sys::queue::QueueSize;
 use crate::vrrpd::run::Vrrp;
 
 impl Vrrp {
-    /// What netlink tells of many interfaces or addresses of our own that all come at once has to fit into the queue of
+    /// What netlink reports of many interfaces or addresses of our own that all come at once has to fit into the queue of
     /// the monitor, unless the configuration says how long that is. The kernel takes only the memory that is used.
     pub(super) fn widen_monitor(&self) {
         let addresses: usize = self.routers.instances.iter().map(|instance| instance.addresses.len()).sum();

@@ -264,7 +264,7 @@ impl Vrrp {
                 } else {
                     let (instances, links) = (&mut self.routers.instances, &self.links.table);
                     let now = crate::sys::clock::now();
-                    self.items.virtual_address_told(instances, links, now, (id, position), &there);
+                    self.items.virtual_address_reported(instances, links, now, (id, position), &there);
                 }
             }
         }
@@ -309,8 +309,8 @@ impl Vrrp {
         state.filter(|state| matches!(state, State::Master | State::Backup))
     }
 
-    /// An instance is about to go on as MASTER: tells which of its addresses were taken off since its predecessor died.
-    pub(super) fn tell_taken_off(&self, id: InstanceId) {
+    /// An instance is about to go on as MASTER: logs which of its addresses were taken off since its predecessor died.
+    pub(super) fn log_taken_off(&self, id: InstanceId) {
         let Some(instance) = self.instance(id) else { return };
         let missing = instance.addresses.iter().filter(|moved| moved.item.is_missing()).count();
         if missing > 0 {

@@ -13,10 +13,10 @@ use crate::vrrpd::slots::Slot;
 use crate::vrrpd::track::{Object, Outcome};
 
 impl Vrrp {
-    /// An instance is about to begin: tells the reasons for which it cannot that have a name of their own.
-    pub(super) fn tell_tracked_faults(&self, id: InstanceId) {
+    /// An instance is about to begin: logs the reasons for which it cannot that have a name of their own.
+    pub(super) fn log_tracked_faults(&self, id: InstanceId) {
         if let Some(instance) = self.instance(id) {
-            self.reasons(instance).tell_tracked();
+            self.reasons(instance).log_tracked();
         }
     }
 
@@ -89,7 +89,7 @@ impl Vrrp {
         }
     }
 
-    /// The kernel tells of the watched directories.
+    /// The kernel reports the watched directories.
     pub(super) fn files_ready(&mut self, turn: &mut Turn<'_>) -> Again {
         let read = self.trackers.files.hear();
         if self.process.stopping {
@@ -138,7 +138,7 @@ impl Vrrp {
             while let Some(follower) = self.routers.policy.followers().of(object, position) {
                 position += 1;
                 if let Some(instance) = self.routers.instances.get(follower.index()) {
-                    self.trackers.tell_decision(turn.now(), &self.model, (id, before), instance);
+                    self.trackers.log_decision(turn.now(), &self.model, (id, before), instance);
                 }
             }
             self.tracked_changed(turn, object);
@@ -171,7 +171,7 @@ impl Vrrp {
         turn.set_deadline(self.work.layout.number(Slot::Scan), at);
     }
 
-    /// The kernel tells of processes.
+    /// The kernel reports processes.
     pub(super) fn processes_ready(&mut self, turn: &mut Turn<'_>) -> Again {
         let Some(heard) = self.trackers.processes.hear(turn).filter(|_| !self.process.stopping) else {
             return Again::Done;
@@ -179,7 +179,7 @@ impl Vrrp {
         if self.trackers.take_process_events(turn.now(), &heard) {
             self.arm_walk(turn);
         }
-        self.tell_counts(turn);
+        self.take_counts(turn);
         match heard.read {
             Ok(true) => Again::More,
             Ok(false) => Again::Done,
@@ -194,7 +194,7 @@ impl Vrrp {
     /// More processes are to be looked at.
     pub(super) fn scan_due(&mut self, turn: &mut Turn<'_>) {
         self.trackers.processes.walk_on(turn.now());
-        self.tell_counts(turn);
+        self.take_counts(turn);
         self.arm_walk(turn);
     }
 
@@ -203,7 +203,7 @@ impl Vrrp {
         self.drive_process(turn, id, ProcessInput::Timeout);
     }
 
-    fn tell_counts(&mut self, turn: &mut Turn<'_>) {
+    fn take_counts(&mut self, turn: &mut Turn<'_>) {
         let mut from = 0;
         while let Some((id, cause)) = self.trackers.processes.next_changed(from) {
             from = id.index();
@@ -218,7 +218,7 @@ impl Vrrp {
         self.arm_process(turn, id);
         let Some(action) = action else { return };
         if let ProcessAction::Changed { up } = action {
-            self.trackers.tell_quorum(now, &self.model, id, up);
+            self.trackers.log_quorum(now, &self.model, id, up);
         }
         self.tracked_changed(turn, Object::Process(id));
     }
@@ -226,7 +226,7 @@ impl Vrrp {
 
 /// BFD sessions.
 impl Vrrp {
-    /// The BFD child tells of sessions.
+    /// The BFD child reports sessions.
     pub(super) fn sessions_ready(&mut self, turn: &mut Turn<'_>) -> Again {
         let again = self.trackers.sessions.hear(turn);
         let mut from = 0;
@@ -235,7 +235,7 @@ impl Vrrp {
             if self.process.stopping {
                 continue;
             }
-            self.trackers.tell_session(turn.now(), &self.model, id, news);
+            self.trackers.log_session(turn.now(), &self.model, id, news);
             if !news.changed {
                 continue;
             }
@@ -244,7 +244,7 @@ impl Vrrp {
                 position += 1;
                 if let Some(instance) = self.routers.instances.get(follower.index()) {
                     let name = &instance.config.name;
-                    self.trackers.tell_tracked_session(turn.now(), &self.model, id, news.up, name);
+                    self.trackers.log_tracked_session(turn.now(), &self.model, id, news.up, name);
                 }
             }
             self.tracked_changed(turn, object);

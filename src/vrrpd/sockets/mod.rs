@@ -142,7 +142,7 @@ impl Sockets {
             }
         }
         if key.header {
-            // To tell of bare adverts; without this socket they are not received at all.
+            // To report bare adverts; without this socket they are not received at all.
             let _ = self.pool.open(turn, Key { header: false, ..key }, device, below);
         }
         Ok(socket)

@@ -26,7 +26,7 @@ impl Sockets {
     /// Reads what a socket has, as far as the batch has room; how many datagrams that are.
     pub fn read(&self, id: SocketId, batch: &mut ReceiveBatch) -> usize {
         let received = self.pool.receiver(id).map(|receiver| receiver.socket().receive(batch));
-        // An error of the interface is told by netlink; the socket has nothing more for now.
+        // An error of the interface is reported by netlink; the socket has nothing more for now.
         received.and_then(Result::ok).unwrap_or(0)
     }
 

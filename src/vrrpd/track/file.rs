@@ -1,4 +1,4 @@
-//! What the number in a tracked file decides for an instance, told when it decides otherwise than before.
+//! What the number in a tracked file decides for an instance, logged when it decides otherwise than before.
 
 use super::{Object, Trackers, report};
 use crate::base::id::FileId;
@@ -14,8 +14,8 @@ impl Trackers {
         self.files.read(now, model, id, &mut self.lines)
     }
 
-    /// A file has another number than before: tells whether that puts an instance that tracks it in FAULT, or ends it.
-    pub fn tell_decision(
+    /// A file has another number than before: logs whether that puts an instance that tracks it in FAULT, or ends it.
+    pub fn log_decision(
         &mut self,
         now: Instant,
         model: &Model,

@@ -81,7 +81,7 @@ impl Trackers {
     }
 
     /// Something was said of a BFD session.
-    pub(super) fn tell_session(&mut self, now: Instant, model: &Model, id: BfdId, news: session::News) {
+    pub(super) fn log_session(&mut self, now: Instant, model: &Model, id: BfdId, news: session::News) {
         if lines::may(&mut self.lines, now)
             && let Some(config) = model.bfd(id)
         {
@@ -90,7 +90,7 @@ impl Trackers {
     }
 
     /// The session that an instance tracks has changed.
-    pub(super) fn tell_tracked_session(
+    pub(super) fn log_tracked_session(
         &mut self,
         now: Instant,
         model: &Model,

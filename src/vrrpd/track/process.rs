@@ -32,7 +32,7 @@ pub struct Processes {
     /// The kernel has confirmed that it reports processes.
     confirmed: bool,
     /// It has been logged that the kernel does not report processes.
-    told: bool,
+    logged: bool,
     walk: Option<Walk>,
     /// A walk is under way.
     walking: bool,
@@ -196,7 +196,7 @@ impl Processes {
     /// Logs once that processes are counted each second.
     fn give_up_events(&mut self, error: &io::Error) {
         self.confirmed = false;
-        if !core::mem::replace(&mut self.told, true) {
+        if !core::mem::replace(&mut self.logged, true) {
             report::no_process_events(error);
         }
     }
@@ -292,7 +292,7 @@ impl Trackers {
     }
 
     /// Logs that a monitor has its quorum, or has it no more.
-    pub(in crate::vrrpd) fn tell_quorum(&mut self, now: Instant, model: &Model, id: ProcessId, up: bool) {
+    pub(in crate::vrrpd) fn log_quorum(&mut self, now: Instant, model: &Model, id: ProcessId, up: bool) {
         if lines::may(&mut self.lines, now)
             && let Some(config) = model.process(id)
         {

@@ -10,7 +10,7 @@ use crate::proto::vrrp::{Fault, fault_of};
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::report;
 
-/// All reasons that an instance has, in the order in which they are told.
+/// All reasons that an instance has, in the order in which they are logged.
 #[derive(Clone, Copy)]
 pub(in crate::vrrpd) struct Reasons<'a> {
     /// What is true now.
@@ -36,8 +36,8 @@ impl<'a> Reasons<'a> {
 }
 
 impl Reasons<'_> {
-    /// The instance is about to begin: tells which files and processes put it in FAULT.
-    pub(in crate::vrrpd) fn tell_tracked(&self) {
+    /// The instance is about to begin: logs which files and processes put it in FAULT.
+    pub(in crate::vrrpd) fn log_tracked(&self) {
         let name = &self.instance.config.name;
         for tracked in &self.instance.tracking {
             if self.situation.effect(*tracked) != Effect::Faults {

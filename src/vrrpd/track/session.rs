@@ -1,4 +1,4 @@
-//! Tracked BFD sessions, as the BFD child tells of them.
+//! Tracked BFD sessions, as the BFD child reports them.
 
 use crate::base::id::BfdId;
 use crate::child::peer::{Heard, Peer, SESSION_UP};
@@ -13,13 +13,13 @@ use crate::vrrpd::kind;
 
 /// The sessions of the model, and the child that has them.
 pub(in crate::vrrpd) struct Sessions {
-    /// The BFD child. It is told nothing.
+    /// The BFD child. It is sent nothing.
     pub(in crate::vrrpd) peer: Peer,
     /// In the order of the model.
     all: Vec<Session>,
     /// What the child says of each session that it has, by the key of its name: it may know of a new configuration
     /// earlier than this process.
-    told: Vec<(u64, bool)>,
+    reported: Vec<(u64, bool)>,
 }
 
 /// Sessions of a configuration that this process does not know yet for which there is room, whatever it knows.
@@ -46,7 +46,7 @@ pub(in crate::vrrpd) struct News {
 impl Default for Sessions {
     fn default() -> Self {
         let source = SourceId { kind: kind::BFD, index: 0 };
-        Self { peer: Peer::new(source), all: Vec::new(), told: Vec::new() }
+        Self { peer: Peer::new(source), all: Vec::new(), reported: Vec::new() }
     }
 }
 
@@ -55,7 +55,7 @@ impl Sessions {
     pub(in crate::vrrpd) fn load(&mut self, model: &Model) {
         let before = core::mem::take(&mut self.all);
         // Room for what a child tells that knows of the next configuration already, if that has not twice as many.
-        self.told.reserve(2 * model.bfds.len() + FURTHER);
+        self.reported.reserve(2 * model.bfds.len() + FURTHER);
         self.all = model
             .bfds
             .iter()
@@ -63,7 +63,7 @@ impl Sessions {
                 let key = record::key(&config.name);
                 let mut tracked =
                     before.iter().find(|old| old.key == key).map_or_else(Bfd::default, |old| old.tracked);
-                if let Some((_, up)) = self.told.iter().find(|(told, _)| *told == key) {
+                if let Some((_, up)) = self.reported.iter().find(|(reported, _)| *reported == key) {
                     tracked.handle(input(*up));
                 }
                 Session { key, tracked, news: None }
@@ -78,10 +78,10 @@ impl Sessions {
 
     /// The channel to the BFD child is ready. What it says waits in [`Self::next_news`].
     pub(in crate::vrrpd) fn hear(&mut self, turn: &mut Turn<'_>) -> Again {
-        let Self { peer, all, told } = self;
+        let Self { peer, all, reported } = self;
         peer.ready(turn, |heard| match heard {
-            Heard::Message(ToPeer::State(state)) => take(all, told, state),
-            // What a child that is gone said last stands: its replacement tells anew.
+            Heard::Message(ToPeer::State(state)) => take(all, reported, state),
+            // What a child that is gone said last stands: its replacement sends all of it anew.
             Heard::Message(ToPeer::Complete) | Heard::Away => {}
         })
     }
@@ -99,19 +99,23 @@ const fn input(up: bool) -> BfdInput {
     if up { BfdInput::Up } else { BfdInput::Down }
 }
 
-fn take(all: &mut [Session], told: &mut Vec<(u64, bool)>, ObjectState { key, state, value }: ObjectState) {
+fn take(
+    all: &mut [Session],
+    reported: &mut Vec<(u64, bool)>,
+    ObjectState { key, state, value }: ObjectState,
+) {
     let up = state == SESSION_UP;
-    let known = told.iter().position(|(other, _)| *other == key);
+    let known = reported.iter().position(|(other, _)| *other == key);
     if state == GONE {
         // Whoever tracks it still is about to hear of a configuration without it.
         if let Some(position) = known {
-            told.swap_remove(position);
+            reported.swap_remove(position);
         }
         return;
     }
-    match known.and_then(|position| told.get_mut(position)) {
+    match known.and_then(|position| reported.get_mut(position)) {
         Some((_, known)) => *known = up,
-        None => told.push((key, up)),
+        None => reported.push((key, up)),
     }
     let [a, b, c, d, ..] = clock::now().as_micros().to_le_bytes();
     let took = u32::from_le_bytes([a, b, c, d]).wrapping_sub(value);
@@ -140,7 +144,7 @@ mod tests {
 
     fn say(sessions: &mut Sessions, name: &str, state: u8) {
         let state = ObjectState { key: record::key(name), state, value: 0 };
-        take(&mut sessions.all, &mut sessions.told, state);
+        take(&mut sessions.all, &mut sessions.reported, state);
     }
 
     #[test]

@@ -245,7 +245,7 @@ impl Third {
         let key = record::key(SUBJECT.name);
         turn.report(ToParent::Transition(Record::new(key, state)));
         let value = u32::from(self.role.kind.number());
-        assert!(self.peer.tell(ObjectState { key, state, value }));
+        assert!(self.peer.send(ObjectState { key, state, value }));
     }
 
     fn checked(&mut self, turn: &mut Turn<'_>, how: Ended) {

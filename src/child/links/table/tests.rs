@@ -1,4 +1,4 @@
-//! What is known of interfaces and their addresses, by what the kernel tells of them.
+//! What is known of interfaces and their addresses, by what the kernel reports of them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::super::tests::{MAC, RUNNING, UP, kernel_link};

@@ -1,4 +1,4 @@
-//! Counting, telling once, and announcements that follow the election.
+//! Counting, logging once, and announcements that follow the election.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::super::{Burst, Fault, GarpParams};

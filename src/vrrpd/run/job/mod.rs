@@ -204,7 +204,7 @@ const STEPS: &[(Of, Step)] = &[
     (Of::Reload, Vrrp::align_members),
     (Of::Both, Vrrp::begin_trackers),
     (Of::Both, Vrrp::begin_scripts),
-    (Of::Start, Vrrp::tell_parent),
+    (Of::Start, Vrrp::report_ready),
     (Of::Reload, Vrrp::open_sockets),
     (Of::Reload, Vrrp::open_senders),
     (Of::Reload, Vrrp::drop_left_objects),

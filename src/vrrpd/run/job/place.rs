@@ -249,11 +249,11 @@ impl Vrrp {
             return Progress::Done;
         };
         for id in slice.map(InstanceId::at).filter(|id| !job.carried.went_on(*id)) {
-            self.tell_tracked_faults(id);
-            self.tell_detection(id);
+            self.log_tracked_faults(id);
+            self.log_detection(id);
             let adopt = job.start.as_ref().and_then(|start| start.state(id));
             if adopt == Some(State::Master) {
-                self.tell_taken_off(id);
+                self.log_taken_off(id);
             }
             self.drive(turn, id, Input::Start { adopt });
             if self.work.busy || job.start.is_none() && self.settle_if_laden(turn) {

@@ -138,7 +138,7 @@ impl Vrrp {
         let Some(slice) = job.slice(self.routers.instances.len(), limit::INSTANCES_PER_SLICE) else {
             self.assign_sockets(turn);
             self.sockets.open_senders(&self.routers.instances);
-            self.tell_absent();
+            self.log_absent();
             return Progress::Done;
         };
         slice.map(InstanceId::at).for_each(|id| self.open_socket(turn, id));
@@ -167,8 +167,8 @@ impl Vrrp {
         Progress::More
     }
 
-    /// Everything runs: the parent is told.
-    pub(super) fn tell_parent(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
+    /// Everything runs: that is reported to the parent.
+    pub(super) fn report_ready(&mut self, turn: &mut Turn<'_>, job: &mut Job) -> Progress {
         self.settle(turn);
         self.drop_untaken();
         self.notifies.alerts.fifos.flush();

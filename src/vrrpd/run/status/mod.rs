@@ -36,12 +36,12 @@ use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
 
-/// The status files of the child and what they tell of the process.
+/// The status files of the child and what they say of the process.
 #[derive(Default)]
 pub(super) struct Status {
     /// In the order of [`KINDS`].
     reports: [Option<Report<Part>>; KINDS.len()],
-    /// What a client of the control socket is told.
+    /// What a client of the control socket asked, and its answer.
     #[cfg(feature = "status")]
     asked: Asked<Part>,
     machine: Machine,

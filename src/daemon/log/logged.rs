@@ -28,7 +28,7 @@ impl Log for Listener {
 }
 
 /// What `act` logs, line by line. Only the lines of the own thread count, for other tests run at the same time.
-pub fn told(act: impl FnOnce()) -> Vec<String> {
+pub fn logged(act: impl FnOnce()) -> Vec<String> {
     // Fails only when the listener is there already.
     let _ = log::set_logger(&Listener);
     log::set_max_level(LevelFilter::Info);

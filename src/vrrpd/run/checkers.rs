@@ -1,4 +1,4 @@
-//! What the checker child is told: the state of the virtual router that the sync daemon of IPVS follows
+//! What the checker child is sent: the state of the virtual router that the sync daemon of IPVS follows
 //! (`lvs_sync_daemon`).
 
 use std::os::fd::OwnedFd;
@@ -31,8 +31,8 @@ impl Vrrp {
         self.routers.checkers.ready(turn, |_| ())
     }
 
-    /// Tells the checker child the state of a virtual router, if the sync daemon follows that one.
-    pub(super) fn tell_checkers(&mut self, id: InstanceId, state: State) {
+    /// Sends the checker child the state of a virtual router, if the sync daemon follows that one.
+    pub(super) fn send_to_checkers(&mut self, id: InstanceId, state: State) {
         let Some(followed) = self.model.followed_by_sync() else { return };
         let Some(instance) = self.routers.instances.get(id.index()) else { return };
         if instance.config.name == followed {
@@ -40,23 +40,23 @@ impl Vrrp {
             let state = kept::state_of_record(state);
             // There is room for one.
             let _ =
-                self.routers.checkers.tell(ObjectState { key: record::key(followed), state, value: vrid });
+                self.routers.checkers.send(ObjectState { key: record::key(followed), state, value: vrid });
         }
     }
 
-    /// After a start or a reload: makes room for the virtual router that the sync daemon follows, tells its state, and
+    /// After a start or a reload: makes room for the virtual router that the sync daemon follows, sends its state, and
     /// that of the one before is no more. For load time: allocates.
     pub(super) fn follow_for_checkers(&mut self) {
         let followed = self.model.followed_by_sync().map(record::key);
         let checkers = &mut self.routers.checkers;
-        for object in checkers.told().filter(|key| Some(*key) != followed).collect::<Vec<_>>() {
-            let _ = checkers.tell(ObjectState { key: object, state: GONE, value: 0 });
+        for object in checkers.sent().filter(|key| Some(*key) != followed).collect::<Vec<_>>() {
+            let _ = checkers.send(ObjectState { key: object, state: GONE, value: 0 });
         }
         if followed.is_some() {
             checkers.reserve(1);
             for id in self.ids() {
                 if let Some(state) = self.instance(id).map(|instance| instance.router.state()) {
-                    self.tell_checkers(id, state);
+                    self.send_to_checkers(id, state);
                 }
             }
         }
