@@ -32,7 +32,7 @@
 //!
 //! ```text
 //! an advert:  daemon/reactor -> vrrpd/run/mod -> run/adverts -> sockets/receive -> proto/vrrp/router -> wire/vrrp
-//!             -> proto/vrrp/machine -> vrrpd/run/settle -> run/events -> notify/queue
+//!             -> proto/vrrp/machine -> vrrpd/run/settle -> run/effects -> notify/queue
 //! a check:    daemon/reactor -> checkd/run/mod -> run/checks -> checks/transport -> proto/check/machine
 //!             -> proto/lvs/director -> checkd/run/facts -> checkd/table -> sys/ipvs, notify/queue
 //! a question: daemon/reactor -> daemon/parent/control -> wire/control -> daemon/ipc -> vrrpd/run/status/answer
@@ -45,11 +45,11 @@
 //!
 //! * A machine is told the time and never asks for it; its actions are carried out in order before its next input.
 //! * Entering MASTER: advert, addresses, routes, rules, announcements, then log and scripts. One instance's long
-//!   effects never stand in front of another's advert ([`vrrpd`], `run/settle`).
+//!   effects never stand in front of another's advert ([`vrrpd`], `run/effects`).
 //! * FAULT is a set of named reasons reckoned anew from what is true now, never a counter.
 //! * Timers restart from their deadline, not from now; an advert counts from when the kernel took it in.
 //! * A reload is all or nothing in the parent, and a difference in the child: what did not change is not touched. In
-//!   the child it is work in steps between which adverts leave, as the start is ([`vrrpd`], `run/job`).
+//!   the child it is work in steps between which adverts leave, as the start and the stop are ([`vrrpd`], `run/job`).
 //! * A part of a child owns its fields, returns facts and never calls the composition (`vrrpd/run`) that calls it.
 //! * What a peer can trigger is counted always and logged through a budget.
 

@@ -66,13 +66,13 @@ pub struct KernelDestination {
     pub persistent: u32,
     /// What it has counted.
     pub stats: Stats,
-    /// What the kernel has told of it.
-    told: Told,
+    /// Which younger attributes the kernel has reported of it.
+    reported: Reported,
 }
 
-/// Which of the younger attributes a kernel has told: it ignores silently what it does not know.
+/// Which of the younger attributes a kernel has reported: it ignores silently what it does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct Reported {
     family: bool,
     tunnel_kind: bool,
     tunnel_flags: bool,
@@ -93,26 +93,26 @@ impl Destination {
     /// Whether every kernel takes it: it is of the family of its service and not in a tunnel of a younger kind.
     #[must_use]
     pub fn is_plain(&self, service: Family) -> bool {
-        let needs = Told {
+        let needs = Reported {
             family: Family::of(&self.key.addr) != service,
             tunnel_kind: self.tunnel().kind != TunnelKind::Ipip,
             tunnel_flags: self.needs_flags(),
         };
-        needs == Told::default()
+        needs == Reported::default()
     }
 
     /// What the kernel silently left out of this destination of a service of this family, by any destination that it
     /// lists: a kernel reports the same of each.
     #[must_use]
     pub fn lack(&self, service: Family, listed: &KernelDestination) -> Option<Lack> {
-        let told = listed.told;
-        if Family::of(&self.key.addr) != service && !told.family {
+        let reported = listed.reported;
+        if Family::of(&self.key.addr) != service && !reported.family {
             return Some(Lack::Family);
         }
-        if self.tunnel().kind != TunnelKind::Ipip && !told.tunnel_kind {
+        if self.tunnel().kind != TunnelKind::Ipip && !reported.tunnel_kind {
             return Some(Lack::TunnelKind);
         }
-        (self.needs_flags() && !told.tunnel_flags).then_some(Lack::TunnelChecksum)
+        (self.needs_flags() && !reported.tunnel_flags).then_some(Lack::TunnelChecksum)
     }
 
     const fn tunnel(&self) -> Tunnel {
@@ -165,7 +165,7 @@ impl KernelDestination {
         let mut tunnel = Tunnel::default();
         let (mut weight, mut upper, mut lower) = (0, 0, 0);
         let (mut active, mut inactive, mut persistent) = (0, 0, 0);
-        let (mut stats, mut wide, mut told) = (None, None, Told::default());
+        let (mut stats, mut wide, mut reported) = (None, None, Reported::default());
         for (kind, payload) in nest {
             match kind {
                 DEST_ADDR => addr = Some(payload),
@@ -180,11 +180,11 @@ impl KernelDestination {
                 DEST_STATS => stats = Some(Stats::decode(Attributes(payload))),
                 DEST_STATS64 => wide = Some(Stats::decode(Attributes(payload))),
                 DEST_FAMILY => {
-                    told.family = true;
+                    reported.family = true;
                     family = family_of(u8::try_from(super::short(payload)?).ok()?)?;
                 }
                 DEST_TUNNEL_KIND => {
-                    told.tunnel_kind = true;
+                    reported.tunnel_kind = true;
                     tunnel.kind = match octet(payload)? {
                         GUE => TunnelKind::Gue,
                         GRE => TunnelKind::Gre,
@@ -193,7 +193,7 @@ impl KernelDestination {
                 }
                 DEST_TUNNEL_PORT => tunnel.port = super::port(payload)?,
                 DEST_TUNNEL_FLAGS => {
-                    told.tunnel_flags = true;
+                    reported.tunnel_flags = true;
                     tunnel.checksum = match super::short(payload)? {
                         flags if flags & REMOTE_CHECKSUM != 0 => TunnelChecksum::Remote,
                         flags if flags & CHECKSUM != 0 => TunnelChecksum::On,
@@ -213,7 +213,7 @@ impl KernelDestination {
         let key = DestinationKey { addr: super::address(family, addr?)?, port };
         let destination = Destination { key, method, weight, upper, lower };
         let stats = wide.or(stats).unwrap_or_default();
-        Some(Self { destination, active, inactive, persistent, stats, told })
+        Some(Self { destination, active, inactive, persistent, stats, reported })
     }
 }
 

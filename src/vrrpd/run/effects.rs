@@ -4,11 +4,14 @@
 //! many requests in one system call. A slice of it ends after any instance, and after any batch of requests: thousands of
 //! addresses in front of an advert would be too many. What the instances ask for meanwhile is gathered for the next time.
 
-use super::Vrrp;
+use super::{Vrrp, event_lines};
 use crate::base::id::InstanceId;
 use crate::base::limit;
 use crate::daemon::reactor::Turn;
+use crate::proto::vrrp::{Event, Why};
+use crate::sys::clock;
 use crate::vrrpd::items::{Holder, holder_at, is_active};
+use crate::vrrpd::live::notify::{Job, NotifyState};
 use crate::vrrpd::work::{Settlement, Stage};
 
 /// How often a route is added at most whose place was not watched for a while: into a free place, before what stands
@@ -208,5 +211,53 @@ impl Vrrp {
             }
         }
         true
+    }
+
+    /// Reports an event: in the log, to notify scripts, FIFOs and by mail.
+    fn report_event(&mut self, turn: &mut Turn<'_>, id: InstanceId, event: &Event) {
+        let now = turn.now();
+        if let Some(instance) = self.instance(id) {
+            event_lines::remember(instance, &self.reasons(instance), event);
+        }
+        if event_lines::may_log(event, now, &mut self.process.lines)
+            && let Some(instance) = self.instance(id)
+        {
+            event_lines::event(instance, &self.reasons(instance), event);
+        }
+        let Some(instance) = self.routers.instances.get_mut(id.index()) else {
+            return;
+        };
+        let priority = instance.router.machine().effective_priority();
+        match *event {
+            Event::Transition { to, why, .. } => {
+                instance.entered.at = now;
+                instance.entered.wall = clock::wall();
+                let state = NotifyState::from(to);
+                if let Some(notifier) = &mut instance.notifier
+                    && why != Why::Adopted
+                {
+                    notifier.enter(state.jobs(priority));
+                }
+                self.advance_notify(turn, id);
+                if why != Why::Adopted {
+                    self.alert(turn, id, state, priority);
+                }
+            }
+            Event::Group { to, adopted } if !adopted => self.notify_group(turn, id, to.into()),
+            Event::LowerPriority { first: true, .. } => {
+                if let Some(notifier) = &mut instance.notifier {
+                    notifier.push_once(Job::lower_priority(priority));
+                    self.advance_notify(turn, id);
+                }
+                self.alert_lower(id, priority);
+            }
+            Event::Priority { to, .. } => self.alert_priority(id, to),
+            Event::ChecksumForm { from, old } => {
+                if let Some(peer) = instance.peers.iter_mut().find(|peer| peer.addr == from) {
+                    peer.old_form = old;
+                }
+            }
+            _ => {}
+        }
     }
 }

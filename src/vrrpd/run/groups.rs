@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::events;
+use super::records;
 use crate::base::id::{GroupId, InstanceId};
 use crate::base::map::Map;
 use crate::config::model::{self, Model};
@@ -76,7 +76,7 @@ impl Vrrp {
             if ids.get(position).copied().flatten().is_none() {
                 let subject = notify::group(&config.name);
                 self.retire_group(turn, GroupId::at(position), subject, live.notifier);
-                events::forget(turn, kept::group_key(&config.name));
+                records::forget(turn, kept::group_key(&config.name));
             }
         }
         // The scripts of those that are no more have been retired.

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::Vrrp;
-use super::events::forget;
+use super::records::forget;
 use crate::base::id::{GroupId, InstanceId};
 #[cfg(feature = "status")]
 use crate::daemon::ipc::{About, Answered, Question, ToParent};

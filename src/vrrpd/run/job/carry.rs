@@ -22,7 +22,7 @@ use crate::vrrpd::live::notify::NotifyState;
 use crate::vrrpd::notifies::{Object, Purpose};
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
-use crate::vrrpd::run::events::forget;
+use crate::vrrpd::run::records::forget;
 
 /// What goes on of before.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! What the network hears of a reload.
 
-use super::{Child, INTERFACE, instance, on_a_machine};
+use super::{Child, INTERFACE, address, instance, on_a_machine};
+use crate::base::addr::IpAddr;
 use crate::daemon::reactor::{Again, Process};
 use crate::proto::vrrp::{Input, State, Why};
 use crate::sys::test_net::Listener;
@@ -72,5 +73,28 @@ fn adverts_that_are_due_leave_while_thousands_of_addresses_are_added() {
         assert!(slices > 3, "{slices}");
         assert!(heard.iter().filter(|(vrid, _)| *vrid == 52).count() > 1, "{heard:?} in {slices} slices");
         assert!(child.instance("A").addresses.iter().all(|moved| moved.item.is_ours()));
+    });
+}
+
+/// What waits because effects take long is not lost: notifications that were read are taken when the work is done.
+#[test]
+fn what_was_read_while_the_child_is_busy_is_taken_later() {
+    on_a_machine(|machine| {
+        let mut child = Child::first(&instance("A", 51, &["192.0.2.11"]));
+        let link = child.instance("A").links.base.unwrap();
+        for host in 21..25 {
+            machine.network.add(&address(machine.interface, &format!("192.0.2.{host}")));
+        }
+        // As if the first of them led to more than a slice of work.
+        child.vrrp.work.busy = true;
+        assert_eq!(child.vrrp.listen(&mut child.reactor.turn()), Again::More);
+        let known = |child: &Child, host: u8| {
+            let there = &child.vrrp.links.table.link(link).unwrap().addresses;
+            there.iter().any(|prefix| prefix.addr == IpAddr::from([192, 0, 2, host]))
+        };
+        assert!(!known(&child, 24), "the last of them waits");
+        child.work();
+        while child.vrrp.listen(&mut child.reactor.turn()) == Again::More {}
+        assert!((21..25).all(|host| known(&child, host)));
     });
 }
