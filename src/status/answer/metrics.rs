@@ -7,9 +7,11 @@
 use core::fmt::{self, Display, Write};
 
 use super::vrrp::{addresses, number};
+#[cfg(feature = "lvs")]
 use crate::daemon::moment::Epoch;
 use crate::proto::vrrp::{Counters, State};
 use crate::status::dump::instance::{Instance, word};
+#[cfg(feature = "lvs")]
 use crate::status::dump::service::CheckView;
 use crate::status::dump::{Clock, Seconds};
 use crate::status::stats::Process;
@@ -362,6 +364,7 @@ pub static CHECKS: [Family; 3] = [
 ///
 /// # Errors
 /// What `out` says.
+#[cfg(feature = "lvs")]
 pub fn check(
     out: &mut dyn Write,
     clock: &Clock,
