@@ -290,3 +290,47 @@ impl Files {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Span;
+
+    fn model(paths: &[&str]) -> Model {
+        let files = paths.iter().map(|path| TrackFile {
+            name: "f".to_owned(),
+            at: Default::default(),
+            path: (*path).to_owned(),
+            path_at: Default::default(),
+            weight: Default::default(),
+            init: None,
+        });
+        Model { files: files.collect(), ..Model::default() }
+    }
+
+    #[test]
+    fn a_reload_keeps_the_number_of_a_file_by_its_path() {
+        let mut files = Files::default();
+        files.renew(&model(&["/a/x", "/a/y"]));
+        let now = Instant::START + Span::from_secs(1);
+        files.handle(now, FileId::at(1), FileInput::Content(b"7"));
+        files.renew(&model(&["/b/x", "/a/y", "/a/x"]));
+        assert_eq!([0, 1, 2].map(|at| files.number(FileId::at(at))), [0, 7, 0]);
+        files.renew(&model(&["/a/y"]));
+        assert_eq!(files.number(FileId::at(0)), 7);
+        assert_eq!((files.len(), files.directories.len()), (1, 1), "the directory of nobody goes");
+    }
+
+    #[test]
+    fn a_file_that_changes_again_is_read_when_its_pause_is_over() {
+        let mut files = Files::default();
+        files.renew(&model(&["/a/x"]));
+        let (now, id) = (Instant::START + Span::from_secs(1), FileId::at(0));
+        assert!(files.handle(now, id, FileInput::Touched));
+        assert_eq!(files.poll_at(id), None);
+        assert!(!files.handle(now, id, FileInput::Touched));
+        assert_eq!(files.poll_at(id), Some(now + Span::from_millis(20)));
+        assert!(files.handle(now + Span::from_millis(20), id, FileInput::Timeout));
+        assert_eq!(files.poll_at(id), None);
+    }
+}

@@ -314,3 +314,25 @@ fn the_old_form_of_the_checksum_is_known_to_be_one() {
     assert_eq!(judge(&form(group), OldForm::Spoken(group), true), Ok(None));
     assert_eq!(judge(&form(local), OldForm::Spoken(group), true), Ok(None));
 }
+
+#[test]
+fn version_2_has_no_old_form_of_the_checksum() {
+    let (source, group, vip) = (ip("10.9.0.1"), ip(GROUP), [ip("10.9.0.100")]);
+    let body = Body::V2 { auth_type: 0, seconds: 1, auth_data: [0; 8] };
+    let octets = advert(body, Cover::Pseudo { source, destination: group }, &vip);
+    let surroundings = Surroundings {
+        local: Some(ip(LOCAL)),
+        addresses: &vip,
+        old_form: OldForm::Detected(group),
+        ..Surroundings::default()
+    };
+    let packet = Packet {
+        arrived: Instant::START,
+        source,
+        destination: Some(group),
+        hop_limit: Some(255),
+        octets: &octets,
+        around: Around::default(),
+    };
+    assert_eq!(accept(&params_v2(), None, &surroundings, &packet, false).err(), Some(Reject::Checksum));
+}

@@ -103,6 +103,28 @@ fn an_instance_whose_adverts_go_elsewhere_goes_on_by_its_name() {
 }
 
 #[test]
+fn what_a_peer_was_found_to_speak_is_known_after_a_reload() {
+    on_a_machine(|_| {
+        let with = |priority: u8, more: &str| {
+            let peers = "unicast_peer {\n 192.0.2.8\n 192.0.2.9\n }";
+            let more =
+                format!(" version 3\n priority {priority}\n unicast_src_ip 192.0.2.1\n {peers}\n {more}");
+            instance_with("A", 51, &more, &["192.0.2.11"])
+        };
+        let spoken = |child: &Child| [0, 1].map(|at| child.instance("A").peers[at].old_form);
+        let mut child = Child::first(&with(100, ""));
+        child.words();
+        let id =
+            child.vrrp.routers.instances.iter().position(|instance| &*instance.config.name == "A").unwrap();
+        child.vrrp.routers.instances[id].peers[1].old_form = true;
+        child.reload(&with(90, ""));
+        assert_eq!(spoken(&child), [false, true]);
+        child.reload(&with(90, "old_unicast_checksum never"));
+        assert_eq!(spoken(&child), [false, false], "the configuration says what it is");
+    });
+}
+
+#[test]
 fn unicast_instances_alike_are_told_apart_by_their_peers() {
     on_a_machine(|machine| {
         let to = |name: &str, peer: &str, vip: &str| {
