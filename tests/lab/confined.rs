@@ -107,8 +107,9 @@ fn each_process_has_what_it_needs_and_no_more() {
     let telling = || plain.clone().line("notify_master /usr/local/bin/tell");
     daemon.reload(&conf(telling(), ""));
     eventually_has(&daemon, "keepalived_vrrp", NETWORK);
-    let helper =
-        all(&daemon).into_iter().find(|(name, _)| name == "keepalived_exec").expect("there are scripts");
+    let named = || all(&daemon).into_iter().find(|(one, _)| one == "keepalived_exec");
+    eventually("there is who runs scripts", START, || named().is_some());
+    let helper = named().expect("it has just been there");
     assert_eq!(helper.1, parent);
     assert_eq!(daemon.logged("has given up"), 0);
     // One of somebody else's folder, a FIFO and a priority: the child is replaced.

@@ -13,7 +13,7 @@ use super::wire::{Split, Wire};
 use crate::kit::bounds::eventually;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
 use crate::kit::net::{Net, Port};
-use crate::kit::node::{Node, children, is_alive};
+use crate::kit::node::{Node, children, command_name, is_alive};
 
 /// Numbers that follow from a seed (splitmix64).
 pub(crate) struct Random(pub(crate) u64);
@@ -180,7 +180,9 @@ impl<'n> Machine<'n> {
     /// A signal for the child, if there is one and it may die once more.
     pub(crate) fn strike(&mut self, signal: Signal) -> Option<i32> {
         let first = self.daemon.as_ref()?.first();
-        let child = children(first).into_iter().find(|pid| is_alive(*pid))?;
+        let child = children(first)
+            .into_iter()
+            .find(|pid| is_alive(*pid) && command_name(*pid) != "keepalived_exec")?;
         if self.deaths >= DEATHS {
             return None;
         }
