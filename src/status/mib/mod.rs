@@ -136,15 +136,21 @@ pub fn row(
     index: &[u32],
     columns: impl FnOnce(&mut Row<'_>),
 ) -> fmt::Result {
-    let mut row = Row { out, written: Ok(()) };
-    row.put(format_args!("{}", table.0));
-    index.iter().for_each(|number| row.put(format_args!(".{number}")));
+    let mut row = Row::begin(out, table, index);
     columns(&mut row);
     row.put(format_args!("{END}"));
     row.written
 }
 
-impl Row<'_> {
+impl<'w> Row<'w> {
+    #[inline(never)]
+    fn begin(out: &'w mut dyn Write, table: Table, index: &[u32]) -> Self {
+        let mut row = Row { out, written: Ok(()) };
+        row.put(format_args!("{}", table.0));
+        index.iter().for_each(|number| row.put(format_args!(".{number}")));
+        row
+    }
+
     #[inline(never)]
     fn put(&mut self, text: fmt::Arguments<'_>) {
         if self.written.is_ok() {
@@ -153,13 +159,14 @@ impl Row<'_> {
     }
 
     #[inline(never)]
-    fn number(&mut self, column: u8, kind: char, value: i128) {
+    fn number(&mut self, column: u8, kind: char, value: u64) {
         self.put(format_args!("{VALUE}{column}{kind}{value}"));
     }
 
     /// An integer, and what is made of it.
+    #[inline(never)]
     pub fn int(&mut self, column: u8, value: i32) {
-        self.number(column, 'i', i128::from(value));
+        self.put(format_args!("{VALUE}{column}i{value}"));
     }
 
     /// `true(1)` or `false(2)`, as `enabled` and `disabled` are, and others.
@@ -169,31 +176,36 @@ impl Row<'_> {
 
     /// A Gauge32 or Unsigned32.
     pub fn gauge(&mut self, column: u8, value: u64) {
-        self.number(column, 'g', i128::from(value.min(u64::from(u32::MAX))));
+        self.number(column, 'g', value.min(u64::from(u32::MAX)));
     }
 
     /// A Counter32, of what may be counted further.
     pub fn count(&mut self, column: u8, value: u64) {
-        self.number(column, 'c', i128::from(value & u64::from(u32::MAX)));
+        self.number(column, 'c', value & u64::from(u32::MAX));
     }
 
     /// A Counter64.
     pub fn long(&mut self, column: u8, value: u64) {
-        self.number(column, 'C', i128::from(value));
+        self.number(column, 'C', value);
     }
 
     /// Hundredths of a second.
     pub fn ticks(&mut self, column: u8, value: u64) {
-        self.number(column, 't', i128::from(value & u64::from(u32::MAX)));
+        self.number(column, 't', value & u64::from(u32::MAX));
     }
 
     /// Hundredths of a second that have passed since a moment, which the agent is told by its own clock.
     pub fn stamp(&mut self, column: u8, value: u64) {
-        self.number(column, 'u', i128::from(value.min(u64::from(u32::MAX))));
+        self.number(column, 'u', value.min(u64::from(u32::MAX)));
     }
 
     /// A text, of which the two characters that part values and rows are left out.
     pub fn text(&mut self, column: u8, value: impl Display) {
+        self.put_text(column, &value);
+    }
+
+    #[inline(never)]
+    fn put_text(&mut self, column: u8, value: &dyn Display) {
         self.put(format_args!("{VALUE}{column}s"));
         let mut clean = Clean(self.out);
         if self.written.is_ok() {
@@ -216,7 +228,7 @@ impl Row<'_> {
 
     /// An IPv4 address, as an IpAddress.
     pub fn ipv4(&mut self, column: u8, value: [u8; 4]) {
-        self.number(column, 'a', i128::from(u32::from_be_bytes(value)));
+        self.number(column, 'a', u64::from(u32::from_be_bytes(value)));
     }
 
     /// An address, as an InetAddress.

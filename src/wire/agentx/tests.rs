@@ -1,4 +1,5 @@
 //! Vectors both ways, written out by hand from RFC 2741, and what is refused.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::value::LONGEST_OID;
 use super::*;
