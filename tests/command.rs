@@ -90,7 +90,7 @@ fn what_is_asked_for_comes_back_on_its_stream() {
     assert_eq!((said.code, said.output.as_str(), said.error.as_str()), (Some(0), "1\n", ""));
     let said = run(&["--bogus"]);
     assert_eq!((said.code, said.error.as_str()), (Some(1), "Unknown option --bogus\n"));
-    let said = run(&["-x"]);
+    let said = run(&["-Z"]);
     assert_eq!((said.code, said.error.lines().count()), (Some(1), 1));
 }
 

@@ -23,8 +23,6 @@ impl Capabilities {
     pub const CHOWN: Self = Self(1 << 0);
     /// Files are read and written whoever may.
     pub const DAC_OVERRIDE: Self = Self(1 << 1);
-    /// Files are read and folders entered whoever may.
-    pub const DAC_READ_SEARCH: Self = Self(1 << 2);
     /// What only the owner of a file may do to it.
     pub const FOWNER: Self = Self(1 << 3);
     /// Ports below 1024.
@@ -88,10 +86,9 @@ impl Capabilities {
     }
 }
 
-const NAMES: [(Capabilities, &str); 12] = [
+const NAMES: [(Capabilities, &str); 11] = [
     (Capabilities::CHOWN, "CAP_CHOWN"),
     (Capabilities::DAC_OVERRIDE, "CAP_DAC_OVERRIDE"),
-    (Capabilities::DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"),
     (Capabilities::FOWNER, "CAP_FOWNER"),
     (Capabilities::NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"),
     (Capabilities::NET_ADMIN, "CAP_NET_ADMIN"),
