@@ -1,15 +1,15 @@
 //! Whole configurations: each makes the same table as with Debian's keepalived, once checks have settled.
 //!
 //! Those in `field/` are our own, and have together what the published ones have. Those that people published lie
-//! outside this folder, under their own licences (`shared/corpus`, or the folder in the variable KEEPALIVED_SHARED); a
-//! machine without them goes without them. Every address of the world is a stub here, which answers on every port as far
+//! outside this folder, under their own licences: in `corpus` of the folder in the variable GUEST_SHARED; without
+//! it the test goes without them. Every address of the world is a stub here, which answers on every port as far
 //! as a check asks: TCP, HTTP, TLS, SMTP, DNS, UDP and echoes.
 //!
 //! ```text
 //! director of Debian's ── 10.254.1.0/24 ── world ── 10.254.2.0/24 ── director of the program under test
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -123,9 +123,8 @@ fn own() -> Vec<Field> {
 
 /// The published files that have a virtual server.
 fn published() -> Vec<Field> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = std::env::var_os("KEEPALIVED_SHARED").map_or_else(|| here.join("../shared"), PathBuf::from);
-    let corpus = shared.join("corpus");
+    let Some(shared) = std::env::var_os("GUEST_SHARED") else { return Vec::new() };
+    let corpus = Path::new(&shared).join("corpus");
     let setup = std::fs::read_to_string(corpus.join("setup.tsv")).unwrap_or_default();
     let field = |(name, text): (String, String)| {
         let has = text.lines().any(|line| line.trim_start().starts_with("virtual_server "));
