@@ -44,7 +44,7 @@ pub struct Realtime {
     /// When this process last waited, or a little later.
     rested: Instant,
     /// How often it had waited then.
-    waits: i64,
+    waits: core::ffi::c_long,
 }
 
 impl Default for Realtime {

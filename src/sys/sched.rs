@@ -165,7 +165,7 @@ pub fn limit_realtime(most: Option<Span>) -> io::Result<()> {
 ///
 /// # Errors
 /// None known.
-pub fn waits() -> io::Result<i64> {
+pub fn waits() -> io::Result<core::ffi::c_long> {
     Ok(getrusage(UsageWho::RUSAGE_THREAD)?.voluntary_context_switches())
 }
 

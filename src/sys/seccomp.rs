@@ -169,7 +169,7 @@ const FORBIDDEN: [(c_long, &str); 30] = named! {
 };
 
 /// On every processor; newer ones, which have the same number everywhere; on this processor.
-const CALLS: [&[c_long]; 3] = [COMMON, NEWER, OWN];
+const CALLS: [&[c_long]; 4] = [COMMON, NEWER, OLDER, OWN];
 
 /// On every processor.
 const COMMON: &[c_long] = &[
@@ -356,6 +356,31 @@ const RSEQ: c_long = 4_367;
 #[cfg(all(target_pointer_width = "32", not(target_arch = "mips")))]
 const RSEQ: c_long = 398;
 
+/// Calls that newer architectures do not have, and that the C library may still make on these.
+#[cfg(any(target_arch = "x86_64", target_arch = "arm", target_arch = "mips"))]
+const OLDER: &[c_long] = &[
+    libc::SYS_open,
+    libc::SYS_access,
+    libc::SYS_unlink,
+    libc::SYS_rename,
+    libc::SYS_renameat,
+    libc::SYS_mkdir,
+    libc::SYS_rmdir,
+    libc::SYS_mknod,
+    libc::SYS_readlink,
+    libc::SYS_chmod,
+    libc::SYS_link,
+    libc::SYS_pipe,
+    libc::SYS_dup2,
+    libc::SYS_poll,
+    libc::SYS_epoll_create,
+    libc::SYS_epoll_wait,
+    libc::SYS_fork,
+    libc::SYS_getdents,
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "arm", target_arch = "mips")))]
+const OLDER: &[c_long] = &[];
+
 #[cfg(target_arch = "x86_64")]
 const OWN: &[c_long] = &[
     libc::SYS_fcntl,
@@ -367,29 +392,11 @@ const OWN: &[c_long] = &[
     libc::SYS_fstatfs,
     libc::SYS_getrlimit,
     libc::SYS_setrlimit,
-    libc::SYS_open,
     libc::SYS_stat,
     libc::SYS_lstat,
-    libc::SYS_access,
-    libc::SYS_unlink,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_mkdir,
-    libc::SYS_rmdir,
-    libc::SYS_mknod,
-    libc::SYS_readlink,
-    libc::SYS_chmod,
     libc::SYS_chown,
-    libc::SYS_link,
-    libc::SYS_pipe,
-    libc::SYS_dup2,
-    libc::SYS_poll,
     libc::SYS_select,
-    libc::SYS_epoll_create,
-    libc::SYS_epoll_wait,
-    libc::SYS_fork,
     libc::SYS_vfork,
-    libc::SYS_getdents,
     libc::SYS_time,
     libc::SYS_getpgrp,
     libc::SYS_arch_prctl,
@@ -437,28 +444,10 @@ const OWN: &[c_long] = &[
     libc::SYS_getresgid32,
     libc::SYS_chown32,
     libc::SYS_fchown32,
-    libc::SYS_open,
     libc::SYS_stat64,
     libc::SYS_lstat64,
-    libc::SYS_access,
-    libc::SYS_unlink,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_mkdir,
-    libc::SYS_rmdir,
-    libc::SYS_mknod,
-    libc::SYS_readlink,
-    libc::SYS_chmod,
-    libc::SYS_link,
-    libc::SYS_pipe,
-    libc::SYS_dup2,
-    libc::SYS_poll,
     libc::SYS__newselect,
-    libc::SYS_epoll_create,
-    libc::SYS_epoll_wait,
-    libc::SYS_fork,
     libc::SYS_vfork,
-    libc::SYS_getdents,
     libc::SYS_send,
     libc::SYS_recv,
     libc::SYS_fcntl,
@@ -485,27 +474,9 @@ const OWN: &[c_long] = &[
     libc::SYS_getrlimit,
     libc::SYS_setrlimit,
     libc::SYS_chown,
-    libc::SYS_open,
     libc::SYS_stat64,
     libc::SYS_lstat64,
-    libc::SYS_access,
-    libc::SYS_unlink,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_mkdir,
-    libc::SYS_rmdir,
-    libc::SYS_mknod,
-    libc::SYS_readlink,
-    libc::SYS_chmod,
-    libc::SYS_link,
-    libc::SYS_pipe,
-    libc::SYS_dup2,
-    libc::SYS_poll,
     NEWSELECT,
-    libc::SYS_epoll_create,
-    libc::SYS_epoll_wait,
-    libc::SYS_fork,
-    libc::SYS_getdents,
     libc::SYS_send,
     libc::SYS_recv,
     libc::SYS_fcntl,
