@@ -14,6 +14,16 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Its number in the headers of IP.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Sctp => 132,
+        }
+    }
+
     /// The name as it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {

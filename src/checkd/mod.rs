@@ -5,7 +5,7 @@
 //!
 //! * `run` composes the parts in the order of the contract: the start, a reload, what a turn asks for.
 //! * `services` are the virtual servers as the director of `proto::lvs` takes them; `table` is the kernel's table, `sync`
-//!   the sync daemon.
+//!   the sync daemon, `counters` what the kernel has counted.
 //! * `marking` are the rules of nftables that give packets to groups their marks.
 //! * `checks` are machines of `proto::check` with their sockets and programs, but for those that are `unusable`; `suspend`
 //!   knows the addresses that they wait for.
@@ -14,6 +14,8 @@
 //!   daemon finds; `report` phrases the log lines.
 
 mod checks;
+#[cfg(feature = "status")]
+mod counters;
 mod kept;
 mod ledger;
 mod marking;

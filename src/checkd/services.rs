@@ -102,6 +102,16 @@ impl Places {
         Some((count(service), real.0 - first))
     }
 
+    /// How many real servers and places for sorry servers there are.
+    pub(super) const fn destinations(&self) -> usize {
+        self.reals.len().saturating_add(self.services.len())
+    }
+
+    /// Where among all of them the real server of a service stands, or the sorry server behind the last one.
+    pub(super) fn destination(&self, service: u32, server: u32) -> usize {
+        self.real(service, server).index().saturating_add(service as usize)
+    }
+
     /// The number of a real server by its positions.
     pub(super) fn real(&self, service: u32, server: u32) -> RealId {
         RealId(self.services.get(service as usize).map_or(0, |(first, _)| *first) + server)

@@ -1,7 +1,7 @@
 //! The kernel's table of IPVS: operations of the director are carried out, many in one system call, and what is there is
 //! listed for it.
 
-mod values;
+pub(super) mod values;
 
 use std::io;
 

@@ -9,7 +9,9 @@ use std::os::fd::OwnedFd;
 use super::Checkers;
 use super::part::Part;
 use crate::base::id::ServiceId;
+use crate::base::time::Instant;
 use crate::checkd::checks::report::Reason;
+use crate::checkd::counters::Asked;
 use crate::checkd::services::Named;
 use crate::child::status::Job;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
@@ -26,8 +28,8 @@ impl Checkers {
             Question { about: About::Status, .. } => Part::AnswerServices,
             Question { about: About::Checks, .. } => Part::AnswerChecks,
             #[cfg(feature = "snmp")]
-            Question { about: About::Rows, .. } => Part::Rows,
-            Question { about: About::Metrics, .. } => Part::MetricsServices,
+            Question { about: About::Rows, .. } => Part::CountersForRows,
+            Question { about: About::Metrics, .. } => Part::CountersForMetrics,
             Question { about: About::Health | About::Ready, .. } => {
                 let how = self.is_ready(turn.now(), question, &mut File::from(fd));
                 turn.report(ToParent::Answered(question.number, how));
@@ -62,10 +64,22 @@ impl Checkers {
         }
     }
 
+    /// Asks the kernel for a part of what it has counted, unless that was asked for not long ago.
+    pub(super) fn step_counters(&mut self, now: Instant, step: usize) -> Option<fmt::Result> {
+        let asked = Asked {
+            ipvs: self.lvs.table.ipvs.as_mut(),
+            director: &self.lvs.director,
+            places: &self.lvs.places,
+            monitoring: &self.model.global.monitoring,
+        };
+        self.status.counters.step(now, step, asked).then_some(Ok(()))
+    }
+
     /// Writes the rows of the object at a position for the subagent: what belongs to no object, groups, services.
     #[cfg(feature = "snmp")]
     pub(super) fn write_rows(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        use crate::status::mib::{lvs, number};
+        use crate::status::mib::lvs::{self, Counted};
+        use crate::status::mib::number;
         let Some(at) = position.checked_sub(1) else { return Some(lvs::node(out, &self.model.global)) };
         let groups = &self.model.service_groups;
         if let Some(group) = groups.get(at) {
@@ -75,13 +89,16 @@ impl Checkers {
         let id = ServiceId::at(at);
         let named = Named::of(&self.model, &self.lvs.places, id)?;
         let view = self.lvs.director.service(id)?;
+        let (places, counters) = (&self.lvs.places, &self.status.counters);
+        let load = |server| counters.server(places, id.0, server);
         let servers = named.service.servers.iter().zip(0_u32..).filter_map(|(config, number)| {
-            let real = self.lvs.places.real(id.0, number);
+            let real = places.real(id.0, number);
             let view = self.lvs.director.real(real)?;
             let failed = self.lvs.director.failed_checks(real);
-            Some((config, ServerView { view, failed }))
+            Some((config, ServerView { view, failed }, load(number as usize)))
         });
-        Some(lvs::service(out, number(at), named.service, &view, servers))
+        let counted = Counted { service: counters.service(id), sorry: load(named.service.servers.len()) };
+        Some(lvs::service(out, number(at), named.service, (&view, counted), servers))
     }
 
     pub(super) fn answer_service(&mut self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

@@ -1,6 +1,6 @@
 //! What the child lends to Prometheus, and whether everything is in its place.
 
-use core::fmt::{self, Display, Write};
+use core::fmt::{self, Write};
 use std::fs::File;
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use crate::base::id::ServiceId;
 use crate::base::time::Instant;
 use crate::checkd::services::Named;
 use crate::daemon::ipc::{About, Answered, Question};
-use crate::status::answer::metrics::{self, CHECKS, Form, OF_SERVERS, SERVICES, place};
+use crate::status::answer::metrics::{self, CHECKS, Form, Labelled, SERVERS, SERVICES, place};
 use crate::status::dump::Clock;
 
 impl Checkers {
@@ -20,29 +20,23 @@ impl Checkers {
     /// A virtual server is a piece, with its real servers.
     pub(super) fn metrics_service(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let (number, object) = place(position, self.model.services.len());
-        let family = SERVICES.get(number)?;
+        let family = metrics::services(number)?;
         let Some(object) = object else { return Some(family.head(out, self.form())) };
         let id = ServiceId::at(object);
         let named = Named::of(&self.model, &self.lvs.places, id)?;
-        let service = named.name();
-        if number < OF_SERVERS {
+        let labelled = Labelled { name: named.name(), config: named.service };
+        let counters = &self.status.counters;
+        if let Some(family) = SERVICES.get(number) {
             let view = self.lvs.director.service(id)?;
-            let value: &dyn Display = match number {
-                0 => &u8::from(view.quorum),
-                1 => &view.live,
-                _ => &view.up,
-            };
-            return Some(family.sample(out, &[("service", &service)], value));
+            return Some(labelled.sample(out, family, &view, counters.service(id)));
         }
-        for (config, at) in named.service.servers.iter().zip(0_u32..) {
-            let Some(view) = self.lvs.director.real(self.lvs.places.real(id.0, at)) else { continue };
-            let server = named.server_name(config);
-            let value = match number {
-                OF_SERVERS => u32::from(view.up),
-                4 => view.weight,
-                _ => u32::from(view.by_hand.is_some()),
-            };
-            let written = family.sample(out, &[("service", &service), ("server", &server)], &value);
+        let family = SERVERS.get(number.checked_sub(SERVICES.len())?)?;
+        let places = &self.lvs.places;
+        for ((config, at), number) in named.service.servers.iter().zip(0_usize..).zip(0_u32..) {
+            let Some(view) = self.lvs.director.real(places.real(id.0, number)) else { continue };
+            let name = named.server_name(config);
+            let load = counters.server(places, id.0, at);
+            let written = labelled.sample_server(out, family, (config, &name), &view, load);
             if written.is_err() {
                 return Some(written);
             }

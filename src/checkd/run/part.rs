@@ -17,7 +17,11 @@ pub(super) enum Part {
     #[cfg(feature = "status")]
     AnswerEnd,
     #[cfg(feature = "snmp")]
+    CountersForRows,
+    #[cfg(feature = "snmp")]
     Rows,
+    #[cfg(feature = "status")]
+    CountersForMetrics,
     #[cfg(feature = "status")]
     MetricsServices,
     #[cfg(feature = "status")]
@@ -43,6 +47,10 @@ impl Part {
             Self::AnswerServices => Self::AnswerChecks,
             #[cfg(feature = "status")]
             Self::AnswerChecks => Self::AnswerEnd,
+            #[cfg(feature = "snmp")]
+            Self::CountersForRows => Self::Rows,
+            #[cfg(feature = "status")]
+            Self::CountersForMetrics => Self::MetricsServices,
             #[cfg(feature = "status")]
             Self::MetricsServices => Self::MetricsChecks,
             #[cfg(feature = "status")]
@@ -58,15 +66,8 @@ impl Part {
             Self::Tls => Some("SSL definitions"),
             Self::Topology => Some("LVS Topology"),
             Self::Checkers => Some("Health checkers"),
-            Self::Global | Self::End => None,
-            #[cfg(feature = "status")]
-            Self::AnswerServices
-            | Self::AnswerChecks
-            | Self::AnswerEnd
-            | Self::MetricsServices
-            | Self::MetricsChecks => None,
-            #[cfg(feature = "snmp")]
-            Self::Rows => None,
+            // What is not of the data dump has no title.
+            _ => None,
         }
     }
 }

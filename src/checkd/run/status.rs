@@ -6,6 +6,8 @@ use super::Checkers;
 use super::part::Part;
 use crate::base::id::ServiceId;
 use crate::checkd::checks::report::Why;
+#[cfg(feature = "status")]
+use crate::checkd::counters::Counters;
 use crate::checkd::report;
 use crate::checkd::services::Named;
 use crate::checkd::slots::Slot;
@@ -27,6 +29,9 @@ pub(super) struct Status {
     /// What a client of the control socket is told.
     #[cfg(feature = "status")]
     pub(super) asked: Asked<Part>,
+    /// What the kernel has counted, for those who ask.
+    #[cfg(feature = "status")]
+    pub(super) counters: Counters,
     machine: Machine,
 }
 
@@ -36,7 +41,10 @@ impl Status {
         self.machine = Machine::learn(&model.global);
         self.report = Report::new(Kind::CheckData, model);
         #[cfg(feature = "status")]
-        self.asked.load();
+        {
+            self.asked.load();
+            self.counters = Counters::default();
+        }
     }
 
     fn is_under_way(&self) -> bool {
@@ -105,7 +113,11 @@ impl Checkers {
             #[cfg(feature = "status")]
             Part::AnswerServices => self.answer_service(out, position),
             #[cfg(feature = "snmp")]
+            Part::CountersForRows => self.step_counters(clock.now, position),
+            #[cfg(feature = "snmp")]
             Part::Rows => self.write_rows(out, position),
+            #[cfg(feature = "status")]
+            Part::CountersForMetrics => self.step_counters(clock.now, position),
             #[cfg(feature = "status")]
             Part::AnswerChecks => self.answer_check(clock, out, position),
             #[cfg(feature = "status")]

@@ -21,7 +21,7 @@ pub(super) fn service(key: &ServiceKey, value: &ServiceValue) -> Service {
 }
 
 /// A service of the kernel as the director has it.
-pub(super) fn of_service(service: &Service) -> (ServiceKey, ServiceValue) {
+pub(in crate::checkd) fn of_service(service: &Service) -> (ServiceKey, ServiceValue) {
     let key = match service.key {
         ipvs::ServiceKey::Address { protocol, addr, port } => ServiceKey::Address(protocol, addr, port),
         ipvs::ServiceKey::Mark { mark, family } => ServiceKey::Mark(family, mark),
@@ -38,7 +38,7 @@ pub(super) fn of_service(service: &Service) -> (ServiceKey, ServiceValue) {
     (key, value.of_family(key.family()))
 }
 
-pub(super) const fn service_key(key: &ServiceKey) -> ipvs::ServiceKey {
+pub(in crate::checkd) const fn service_key(key: &ServiceKey) -> ipvs::ServiceKey {
     match *key {
         ServiceKey::Address(protocol, addr, port) => ipvs::ServiceKey::Address { protocol, addr, port },
         ServiceKey::Mark(family, mark) => ipvs::ServiceKey::Mark { mark, family },
@@ -67,7 +67,7 @@ pub(super) const fn destination(key: &DestKey, value: &DestValue) -> Destination
 
 /// A destination of the kernel as the director has it. What the kernel makes of its own method is taken for direct
 /// routing, which a destination of this machine is.
-pub(super) const fn of_destination(there: &Destination) -> (DestKey, DestValue) {
+pub(in crate::checkd) const fn of_destination(there: &Destination) -> (DestKey, DestValue) {
     let method = match there.method {
         ipvs::Method::Nat => lvs::Method::Nat,
         ipvs::Method::Direct | ipvs::Method::Local | ipvs::Method::Bypass => lvs::Method::Direct,

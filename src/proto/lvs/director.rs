@@ -287,9 +287,24 @@ impl Director {
     /// The server that has a destination of the kernel now, or would have it; none: nobody, or the sorry server.
     #[must_use]
     pub fn server(&self, key: &ServiceKey, dest: &DestKey) -> Option<RealId> {
-        let service = self.services.service(self.table.holder_service(key)?.0)?;
-        let local = self.table.local(&self.services, service, key, *dest)?;
+        let (id, local) = self.destination(key, dest)?;
+        let service = self.services.service(id.0)?;
         (local < service.count).then_some(RealId(service.first.saturating_add(local)))
+    }
+
+    /// The same by the service and the position of the server in it: the sorry server stands behind the last one.
+    #[must_use]
+    pub fn destination(&self, key: &ServiceKey, dest: &DestKey) -> Option<(ServiceId, u32)> {
+        let id = self.table.holder_service(key)?;
+        let local = self.table.local(&self.services, self.services.service(id.0)?, key, *dest)?;
+        Some((id, local))
+    }
+
+    /// The key of the kernel at a position among those of all services; none: there are fewer. The inner one is none where
+    /// another service holds that key.
+    #[must_use]
+    pub fn key_at(&self, position: usize) -> Option<Option<ServiceKey>> {
+        self.table.key_at(position)
     }
 
     /// The keys of the kernel that a service holds, in the order of the operations.

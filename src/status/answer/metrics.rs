@@ -5,16 +5,26 @@
 //! first object.
 
 use core::fmt::{self, Display, Write};
+#[cfg(feature = "lvs")]
+use core::net::SocketAddr;
 
 use super::vrrp::{addresses, number};
 #[cfg(feature = "lvs")]
+use crate::config::model::ServiceName;
+#[cfg(feature = "lvs")]
+use crate::config::model::service::{Key, Protocol, RealServer, VirtualServer};
+#[cfg(feature = "lvs")]
 use crate::daemon::moment::Epoch;
+#[cfg(feature = "lvs")]
+use crate::proto::lvs::{RealView, ServiceView};
 use crate::proto::vrrp::{Counters, State};
 use crate::status::dump::instance::{Instance, word};
 #[cfg(feature = "lvs")]
 use crate::status::dump::service::CheckView;
 use crate::status::dump::{Clock, Seconds};
 use crate::status::stats::Process;
+#[cfg(feature = "lvs")]
+use crate::sys::ipvs::{Load, Stats};
 
 /// The form of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,18 +346,148 @@ pub fn process(out: &mut dyn Write, form: Form, process: &Process) -> fmt::Resul
     })
 }
 
-/// The families of virtual servers, and of their real servers.
-pub static SERVICES: [Family; 6] = [
-    Family::new("keepalived_lvs_quorum", Kind::Gauge, "The virtual server has quorum"),
-    Family::new("keepalived_lvs_live_weight", Kind::Gauge, "Weight of the real servers that are up"),
-    Family::new("keepalived_lvs_servers_up", Kind::Gauge, "Real servers that are up"),
-    Family::new("keepalived_lvs_server_up", Kind::Gauge, "The real server is up"),
-    Family::new("keepalived_lvs_server_weight", Kind::Gauge, "Weight of the real server while it is up"),
-    Family::new("keepalived_lvs_server_weight_by_hand", Kind::Gauge, "That weight was given by hand"),
+/// What a family says of a virtual server or of a real server.
+pub enum Of<View, Counts> {
+    /// What was decided of it.
+    Decided(fn(&View) -> u64),
+    /// What the kernel has counted, by the labels of gen2brain's exporter.
+    Counted(fn(&Counts) -> u64),
+}
+
+/// The families of virtual servers.
+#[cfg(feature = "lvs")]
+pub static SERVICES: [(Family, Of<ServiceView, Stats>); 8] = [
+    decided("keepalived_lvs_quorum", "The virtual server has quorum", |view| view.quorum.into()),
+    decided("keepalived_lvs_live_weight", "Weight of the real servers that are up", |view| view.live),
+    decided("keepalived_lvs_servers_up", "Real servers that are up", |view| view.up.into()),
+    counted("keepalived_lvs_vip_conn", Kind::Bare, |stats| stats.connections),
+    counted("keepalived_lvs_vip_in_packets", Kind::Bare, |stats| stats.in_packets),
+    counted("keepalived_lvs_vip_out_packets", Kind::Bare, |stats| stats.out_packets),
+    counted("keepalived_lvs_vip_in_bytes", Kind::Bare, |stats| stats.in_octets),
+    counted("keepalived_lvs_vip_out_bytes", Kind::Bare, |stats| stats.out_octets),
 ];
 
-/// The first of them that is about real servers.
-pub const OF_SERVERS: usize = 3;
+/// The families of real servers.
+#[cfg(feature = "lvs")]
+pub static SERVERS: [(Family, Of<RealView, Load>); 11] = [
+    decided("keepalived_lvs_server_up", "The real server is up", |view| view.up.into()),
+    decided("keepalived_lvs_server_weight", "Weight of the real server while it is up", |view| {
+        view.weight.into()
+    }),
+    decided("keepalived_lvs_server_weight_by_hand", "That weight was given by hand", |view| {
+        view.by_hand.is_some().into()
+    }),
+    counted("keepalived_lvs_rs_conn", Kind::Bare, |load| load.stats.connections),
+    counted("keepalived_lvs_rs_in_packets", Kind::Bare, |load| load.stats.in_packets),
+    counted("keepalived_lvs_rs_out_packets", Kind::Bare, |load| load.stats.out_packets),
+    counted("keepalived_lvs_rs_in_bytes", Kind::Bare, |load| load.stats.in_octets),
+    counted("keepalived_lvs_rs_out_bytes", Kind::Bare, |load| load.stats.out_octets),
+    counted("keepalived_lvs_rs_active_connections", Kind::Gauge, |load| load.active),
+    counted("keepalived_lvs_rs_inactive_connections", Kind::Gauge, |load| load.inactive),
+    counted("keepalived_lvs_rs_persistent_connections", Kind::Gauge, |load| load.persistent),
+];
+
+#[cfg(feature = "lvs")]
+const fn decided<View, Counts>(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&View) -> u64,
+) -> (Family, Of<View, Counts>) {
+    (Family::new(name, Kind::Gauge, help), Of::Decided(value))
+}
+
+#[cfg(feature = "lvs")]
+const fn counted<View, Counts>(
+    name: &'static str,
+    kind: Kind,
+    value: fn(&Counts) -> u64,
+) -> (Family, Of<View, Counts>) {
+    (Family::new(name, kind, "As the kernel has counted it"), Of::Counted(value))
+}
+
+/// The head of a family of virtual servers or of real servers; none: there is no such family.
+#[cfg(feature = "lvs")]
+#[must_use]
+pub fn services(position: usize) -> Option<&'static Family> {
+    let of_servers = || SERVERS.get(position.checked_sub(SERVICES.len())?).map(|(family, _)| family);
+    SERVICES.get(position).map(|(family, _)| family).or_else(of_servers)
+}
+
+/// A virtual server in labels.
+#[cfg(feature = "lvs")]
+#[derive(Clone, Copy)]
+pub struct Labelled<'a> {
+    /// Its name.
+    pub name: ServiceName<'a>,
+    /// What is configured.
+    pub config: &'a VirtualServer,
+}
+
+/// The address and the port by which gen2brain's exporter names a virtual server; it has other names only where it has no
+/// address.
+#[cfg(feature = "lvs")]
+impl Display for Labelled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.config.key {
+            Key::Address(addr, port) => SocketAddr::new(*addr, *port).fmt(f),
+            _ => self.name.fmt(f),
+        }
+    }
+}
+
+#[cfg(feature = "lvs")]
+impl Labelled<'_> {
+    /// The number of its protocol; 0: it has none.
+    fn protocol(&self) -> u16 {
+        self.config.protocol.map_or(0, Protocol::number)
+    }
+
+    /// Writes what the family at a position among [`SERVICES`] says of it.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn sample(
+        &self,
+        out: &mut dyn Write,
+        (family, of): &(Family, Of<ServiceView, Stats>),
+        view: &ServiceView,
+        stats: Option<&Stats>,
+    ) -> fmt::Result {
+        match (of, stats) {
+            (Of::Decided(value), _) => family.sample(out, &[("service", &self.name)], &value(view)),
+            (Of::Counted(value), Some(stats)) => {
+                family.sample(out, &[("addr", self), ("proto", &self.protocol())], &value(stats))
+            }
+            (Of::Counted(_), None) => Ok(()),
+        }
+    }
+
+    /// The same of [`SERVERS`] for one of its real servers.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn sample_server(
+        &self,
+        out: &mut dyn Write,
+        (family, of): &(Family, Of<RealView, Load>),
+        (server, name): (&RealServer, &dyn Display),
+        view: &RealView,
+        load: Option<&Load>,
+    ) -> fmt::Result {
+        match (of, load) {
+            (Of::Decided(value), _) => {
+                family.sample(out, &[("service", &self.name), ("server", name)], &value(view))
+            }
+            (Of::Counted(value), Some(load)) => {
+                let addr = SocketAddr::new(server.addr, server.port);
+                let labels: [(&str, &dyn Display); 3] =
+                    [("vip", self), ("addr", &addr), ("proto", &self.protocol())];
+                family.sample(out, &labels, &value(load))
+            }
+            (Of::Counted(_), None) => Ok(()),
+        }
+    }
+}
 
 /// The families of checks.
 pub static CHECKS: [Family; 3] = [
@@ -413,7 +553,9 @@ mod tests {
 
     #[test]
     fn every_family_has_a_name_of_its_own_and_every_object_its_place() {
-        let all = INSTANCES.iter().map(|(family, _)| family).chain(&SERVICES).chain(&CHECKS).chain(&SCRIPTS);
+        let all = INSTANCES.iter().map(|(family, _)| family).chain(&CHECKS).chain(&SCRIPTS);
+        #[cfg(feature = "lvs")]
+        let all = all.chain((0..).map_while(services));
         let mut names: Vec<_> = all.map(|family| family.name).collect();
         let count = names.len();
         names.sort_unstable();

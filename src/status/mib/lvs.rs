@@ -1,5 +1,5 @@
 //! Virtual servers, their real servers and the groups that give them addresses: KEEPALIVED-MIB below `check`. Numbers of
-//! columns are those of the MIB. Counters of the kernel's table are not among them.
+//! columns are those of the MIB.
 
 use core::fmt::{self, Write};
 
@@ -12,6 +12,7 @@ use crate::config::model::service::{
 };
 use crate::proto::lvs::ServiceView;
 use crate::status::dump::service::ServerView;
+use crate::sys::ipvs::{Load, Stats};
 
 /// Writes what stands beside the tables: the sync daemon, and the timeouts that are set.
 ///
@@ -71,6 +72,15 @@ pub fn group(out: &mut dyn Write, index: u32, group: &Group) -> fmt::Result {
     Ok(())
 }
 
+/// What the kernel has counted of a virtual server and of its sorry server, where that is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted<'a> {
+    /// Of the virtual server.
+    pub service: Option<&'a Stats>,
+    /// Of its sorry server.
+    pub sorry: Option<&'a Load>,
+}
+
 /// Writes the rows of a virtual server and of its real servers.
 ///
 /// # Errors
@@ -79,8 +89,8 @@ pub fn service<'s>(
     out: &mut dyn Write,
     index: u32,
     config: &VirtualServer,
-    view: &ServiceView,
-    servers: impl Iterator<Item = (&'s RealServer, ServerView)>,
+    (view, counted): (&ServiceView, Counted<'_>),
+    servers: impl Iterator<Item = (&'s RealServer, ServerView, Option<&'s Load>)>,
 ) -> fmt::Result {
     row(out, Table::SERVICE, &[index], |row| {
         match &config.key {
@@ -126,6 +136,9 @@ pub fn service<'s>(
         row.maybe(24, config.quorum_up.as_ref().map(|command| &command.raw));
         row.maybe(25, config.quorum_down.as_ref().map(|command| &command.raw));
         row.gauge(26, u64::from(config.params.hysteresis));
+        if let Some(stats) = counted.service {
+            counters(row, [27, 28, 32, 38, 41, 74], stats);
+        }
         row.truth(37, config.one_packet);
         flags(row, config);
         row.truth(56, !config.inhibit);
@@ -140,12 +153,12 @@ pub fn service<'s>(
         row.maybe(71, config.snmp_name.as_ref());
     })?;
     let mut position = 0;
-    for (real, view) in servers {
-        server(out, &[index, number(position)], config, real, &view)?;
+    for (real, view, load) in servers {
+        server(out, &[index, number(position)], config, real, &view, load)?;
         position = position.saturating_add(1);
     }
     match &config.sorry {
-        Some(server) => sorry(out, &[index, number(position)], server, view.sorry),
+        Some(server) => sorry(out, &[index, number(position)], server, view.sorry, counted.sorry),
         None => Ok(()),
     }
 }
@@ -212,6 +225,7 @@ fn server(
     service: &VirtualServer,
     config: &RealServer,
     server: &ServerView,
+    load: Option<&Load>,
 ) -> fmt::Result {
     row(out, Table::SERVER, index, |row| {
         let usual = Rare::default();
@@ -228,6 +242,7 @@ fn server(
         row.maybe(11, more.notify_up.as_ref().map(|command| &command.raw));
         row.maybe(12, more.notify_down.as_ref().map(|command| &command.raw));
         row.gauge(13, server.failed as u64);
+        load_columns(row, load);
         row.int(40, method(config.method));
         row.maybe(41, more.host.as_ref().or(service.host.as_ref()));
         let timing = more.timing.over(&service.timing);
@@ -245,7 +260,53 @@ fn server(
     })
 }
 
-fn sorry(out: &mut dyn Write, index: &[u32], config: &SorryServer, answers: bool) -> fmt::Result {
+/// What the kernel has counted of a real server.
+fn load_columns(row: &mut Row<'_>, load: Option<&Load>) {
+    let Some(load) = load else { return };
+    counters(row, [14, 18, 22, 27, 30, 58], &load.stats);
+    for (column, count) in (15..).zip([load.active, load.inactive, load.persistent]) {
+        row.gauge(column, count);
+    }
+}
+
+/// Writes counters into the columns that begin with these: connections, the lower half of a number; packets and octets, each
+/// in and out; rates, the lower halves again; connections and packets whole; the halves of each rate; rates whole.
+fn counters(row: &mut Row<'_>, firsts: [u8; 6], stats: &Stats) {
+    let [connections, packets, rates, wide, halves, wide_rates] = firsts;
+    let low = |number: u64| number & u64::from(u32::MAX);
+    row.gauge(connections, low(stats.connections));
+    for (at, count) in (0..).zip([stats.in_packets, stats.out_packets]) {
+        row.count(packets.saturating_add(at), count);
+    }
+    for (at, count) in (2..).zip([stats.in_octets, stats.out_octets]) {
+        row.long(packets.saturating_add(at), count);
+    }
+    for (at, count) in (0..).zip([stats.connections, stats.in_packets, stats.out_packets]) {
+        row.long(wide.saturating_add(at), count);
+    }
+    let all = [
+        stats.connection_rate,
+        stats.in_packet_rate,
+        stats.out_packet_rate,
+        stats.in_octet_rate,
+        stats.out_octet_rate,
+    ];
+    for (at, rate) in (0..5_u8).zip(all) {
+        row.gauge(rates.saturating_add(at), low(rate));
+        let half = halves.saturating_add(at.saturating_mul(2));
+        row.gauge(half, low(rate));
+        row.gauge(half.saturating_add(1), rate >> 32);
+        row.long(wide_rates.saturating_add(at), rate);
+    }
+}
+
+fn sorry(
+    out: &mut dyn Write,
+    index: &[u32],
+    config: &SorryServer,
+    answers: bool,
+    load: Option<&Load>,
+) -> fmt::Result {
     row(out, Table::SERVER, index, |row| {
         row.int(2, 2);
         row.family(3, &config.addr);
@@ -253,6 +314,7 @@ fn sorry(out: &mut dyn Write, index: &[u32], config: &SorryServer, answers: bool
         row.gauge(5, u64::from(config.port));
         row.truth(6, answers);
         row.truth(10, !config.inhibit);
+        load_columns(row, load);
         row.int(40, method(config.method));
         tunnel(row, 52, config.method);
     })
@@ -313,6 +375,33 @@ fn tunnel(row: &mut Row<'_>, first: u8, method: Method) {
 mod tests {
     use super::*;
     use crate::proto::lvs::Scheduler;
+
+    #[test]
+    fn counters_stand_in_every_width_that_the_mib_has() {
+        let stats = Stats {
+            connections: (1 << 32) + 7,
+            in_packets: (1 << 32) + 8,
+            in_octets: 1 << 40,
+            out_octet_rate: (3 << 32) + 9,
+            ..Stats::default()
+        };
+        let load = Load { stats, active: 4, ..Load::default() };
+        let mut text = String::new();
+        row(&mut text, Table::SERVER, &[1, 1], |row| load_columns(row, Some(&load))).unwrap();
+        let values: Vec<&str> = text.trim_end_matches(crate::status::mib::END).split('\u{1f}').collect();
+        let expected = [
+            "14g7", "15g4", "18c8", "19c0", "20C1099511627776", "26g9", "27C4294967303", "28C4294967304",
+            "38g9", "39g3", "62C12884901897",
+        ];
+        for value in expected {
+            assert!(values.contains(&value), "{value} of {values:?}");
+        }
+        // 14 to 39 and 58 to 62, each once.
+        let mut columns: Vec<u8> =
+            values[1..].iter().map(|value| value[..2].parse().unwrap()).collect();
+        columns.sort_unstable();
+        assert_eq!(columns, (14..=39).chain(58..=62).collect::<Vec<u8>>());
+    }
 
     #[test]
     fn a_key_says_what_it_is_about() {

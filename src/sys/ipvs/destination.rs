@@ -1,6 +1,6 @@
 //! Destinations: the real servers of a virtual service.
 
-use super::stats::Stats;
+use super::stats::{Load, Stats};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::ipvs::{Tunnel, TunnelChecksum, TunnelKind};
 use crate::sys::netlink::family::{family_number, family_of};
@@ -159,6 +159,17 @@ impl Destination {
 }
 
 impl KernelDestination {
+    /// What the kernel has counted of it.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load {
+            stats: self.stats,
+            active: self.active.into(),
+            inactive: self.inactive.into(),
+            persistent: self.persistent.into(),
+        }
+    }
+
     /// The value of a nest of a service of this family; `None` for what makes no sense.
     pub(super) fn decode(service: Family, nest: Attributes<'_>) -> Option<Self> {
         let (mut family, mut addr, mut port, mut method) = (service, None, 0, 0);

@@ -48,7 +48,7 @@ use crate::base::limit;
 pub use daemon::{Role, SyncDaemon};
 pub use destination::{Destination, DestinationKey, KernelDestination, Lack, Method};
 pub use service::{KernelService, Persistence, Service, ServiceKey};
-pub use stats::Stats;
+pub use stats::{Load, Stats};
 
 /// The kernel's name of a scheduler or of a persistence engine: at most 16 octets.
 pub type Name = heapless::String<16, u8>;
@@ -271,9 +271,24 @@ impl Ipvs {
     /// # Errors
     /// What the kernel says.
     pub fn services(&mut self, out: &mut Vec<KernelService>) -> io::Result<()> {
-        self.genl.dump(GET_SERVICE, &mut |_| (), &mut |part| match part {
+        self.each_service(&mut |service| match service {
             None => out.clear(),
-            Some(part) => out.extend(nest(part, NEW_SERVICE, SERVICE).and_then(KernelService::decode)),
+            Some(service) => out.push(service),
+        })
+    }
+
+    /// As [`Ipvs::services`], one at a time; none: the list begins again.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn each_service(&mut self, each: &mut dyn FnMut(Option<KernelService>)) -> io::Result<()> {
+        self.genl.dump(GET_SERVICE, &mut |_| (), &mut |part| match part {
+            None => each(None),
+            Some(part) => {
+                if let Some(service) = nest(part, NEW_SERVICE, SERVICE).and_then(KernelService::decode) {
+                    each(Some(service));
+                }
+            }
         })
     }
 

@@ -43,7 +43,7 @@ impl ServiceKey {
         match self {
             Self::Mark { mark, .. } => nest.attribute(SVC_MARK, &mark.to_ne_bytes()),
             Self::Address { protocol, addr, port } => {
-                nest.attribute(SVC_PROTOCOL, &protocol_number(*protocol).to_ne_bytes());
+                nest.attribute(SVC_PROTOCOL, &protocol.number().to_ne_bytes());
                 nest.attribute(SVC_ADDR, &super::address_octets(addr));
                 nest.attribute(SVC_PORT, &port.to_be_bytes());
             }
@@ -152,17 +152,9 @@ impl KernelService {
     }
 }
 
-const fn protocol_number(protocol: Protocol) -> u16 {
-    match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-        Protocol::Sctp => 132,
-    }
-}
-
 fn protocol_of(number: u16) -> Option<Protocol> {
     let all = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-    all.into_iter().find(|protocol| protocol_number(*protocol) == number)
+    all.into_iter().find(|protocol| protocol.number() == number)
 }
 
 /// The granularity as the kernel has it: a mask of IPv4, or the length of one of IPv6.

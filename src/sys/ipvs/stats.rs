@@ -28,26 +28,64 @@ pub struct Stats {
     pub out_octet_rate: u64,
 }
 
+/// What the kernel counts of a destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Counters.
+    pub stats: Stats,
+    /// Connections that are open.
+    pub active: u64,
+    /// Connections that are closing, or of protocols without an end.
+    pub inactive: u64,
+    /// Clients that are bound to it.
+    pub persistent: u64,
+}
+
+impl Load {
+    /// Adds what was counted of a destination of another service.
+    pub fn add(&mut self, other: &Self) {
+        self.stats.add(&other.stats);
+        self.active = self.active.saturating_add(other.active);
+        self.inactive = self.inactive.saturating_add(other.inactive);
+        self.persistent = self.persistent.saturating_add(other.persistent);
+    }
+}
+
 impl Stats {
+    /// The counters in the order of the kernel's numbers, from 1 on.
+    const fn fields(&mut self) -> [&mut u64; 10] {
+        [
+            &mut self.connections,
+            &mut self.in_packets,
+            &mut self.out_packets,
+            &mut self.in_octets,
+            &mut self.out_octets,
+            &mut self.connection_rate,
+            &mut self.in_packet_rate,
+            &mut self.out_packet_rate,
+            &mut self.in_octet_rate,
+            &mut self.out_octet_rate,
+        ]
+    }
+
+    /// Adds what was counted of another entry.
+    pub fn add(&mut self, other: &Self) {
+        let mut other = *other;
+        for (own, other) in self.fields().into_iter().zip(other.fields()) {
+            *own = own.saturating_add(*other);
+        }
+    }
+
     /// The values of a nest, whose numbers have 32 or 64 bits: kernels before 4.1 have fewer of 64.
     pub(super) fn decode(nest: Attributes<'_>) -> Self {
         let mut stats = Self::default();
+        let mut fields = stats.fields();
         for (kind, payload) in nest {
             let wide = payload.first_chunk().copied().map(u64::from_ne_bytes);
             let value = wide.or_else(|| number(payload).map(u64::from)).unwrap_or(0);
-            match kind {
-                1 => stats.connections = value,
-                2 => stats.in_packets = value,
-                3 => stats.out_packets = value,
-                4 => stats.in_octets = value,
-                5 => stats.out_octets = value,
-                6 => stats.connection_rate = value,
-                7 => stats.in_packet_rate = value,
-                8 => stats.out_packet_rate = value,
-                9 => stats.in_octet_rate = value,
-                10 => stats.out_octet_rate = value,
-                // IPVS_STATS_ATTR_PAD: nothing, before a number of 64 bits.
-                _ => {}
+            // IPVS_STATS_ATTR_PAD, before a number of 64 bits, is beyond them.
+            if let Some(field) = usize::from(kind).checked_sub(1).and_then(|at| fields.get_mut(at)) {
+                **field = value;
             }
         }
         stats

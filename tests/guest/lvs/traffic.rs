@@ -96,3 +96,57 @@ pub(crate) fn sessions(stage: &Stage) {
     daemon.stop();
     stage.expect("stop", &[]);
 }
+
+/// What the kernel counts is what monitoring reads of virtual servers and of real servers, by the names and labels of the
+/// exporter in use.
+pub(crate) fn counted(stage: &Stage) {
+    let servers = ["10.9.0.11", "10.9.0.12"];
+    let _servers = servers.map(|at| stage.stub(&format!("{at}:80"), Speaks::Session));
+    let _checked = servers.map(|at| stage.stub(&format!("{at}:9000"), Speaks::Session));
+    stage.director.shell("ip link set lo up");
+    let globals = "global_defs {\n control_http 9165\n snmp_vs_stats_update_interval 1\n}\n";
+    let daemon = stage.start(&format!("{globals}{}", service(80, "")));
+    let entries = servers.map(|at| format!("-a -t 10.9.0.100:80 -r {at}:80 -m -w 1"));
+    stage.expect("start", &["-A -t 10.9.0.100:80 -s rr", &entries[0], &entries[1]]);
+    let mut sessions: Vec<_> = (0..3).map(|_| stage.connect("10.9.0.100:80")).collect();
+    assert!(sessions.iter_mut().all(answers));
+    let mut last = String::new();
+    let same = || {
+        let wanted = samples(&stage.ipvsadm(&["-Ln", "--stats", "--exact"]));
+        last = stage.director.shell(
+            "exec 3<>/dev/tcp/127.0.0.1/9165
+            printf 'GET /metrics HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3",
+        );
+        assert_eq!(wanted.len(), 15, "{wanted:?}");
+        let some = wanted.iter().any(|line| line.starts_with("keepalived_lvs_vip_conn{") && line.ends_with(" 3"));
+        some && wanted.iter().all(|wanted| last.lines().any(|line| line == wanted))
+    };
+    assert!(crate::kit::bounds::holds_within(SLOW, same), "{last}");
+    let active = "keepalived_lvs_rs_active_connections{vip=\"10.9.0.100:80\",addr=\"10.9.0.11:80\",proto=\"6\"}";
+    assert!(last.contains(active), "{last}");
+    daemon.stop();
+    stage.expect("stop", &[]);
+}
+
+/// The samples that follow from what ipvsadm counts.
+fn samples(counted: &[String]) -> Vec<String> {
+    let vip = "10.9.0.100:80";
+    let rows = counted.iter().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [kind, at, numbers @ ..] = &words[..] else { return None };
+        let labels = match *kind {
+            "TCP" => ("vip", format!("addr=\"{at}\"")),
+            "->" if numbers.len() == 5 => ("rs", format!("vip=\"{vip}\",addr=\"{at}\"")),
+            _ => return None,
+        };
+        Some((labels, numbers.iter().map(|number| (*number).to_owned()).collect::<Vec<_>>()))
+    });
+    let names = ["conn", "in_packets", "out_packets", "in_bytes", "out_bytes"];
+    rows.flat_map(|((kind, labels), numbers)| {
+        let of = move |(name, number): (&str, String)| {
+            format!("keepalived_lvs_{kind}_{name}{{{labels},proto=\"6\"}} {number}")
+        };
+        names.into_iter().zip(numbers).map(of).collect::<Vec<_>>()
+    })
+    .collect()
+}

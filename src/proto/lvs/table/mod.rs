@@ -325,6 +325,12 @@ impl Table {
         members.iter().filter(|member| member.flags & HOLDS != 0).map(|member| member.key)
     }
 
+    /// The key at a position among those of all services, if its service holds it.
+    pub(super) fn key_at(&self, position: usize) -> Option<Option<ServiceKey>> {
+        let member = self.members.get(position)?;
+        Some((member.flags & HOLDS != 0).then_some(member.key))
+    }
+
     fn entry(&mut self, member: u32, local: u32) -> Option<&mut Entry> {
         let first = self.members.get(member as usize)?.entries;
         self.entries.get_mut(first.saturating_add(local) as usize)
