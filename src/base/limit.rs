@@ -233,7 +233,7 @@ pub const CATCH_UP_PASSES: usize = 256;
 /// Packets taken from the parent's or a child's channel per turn of the loop.
 pub const CHANNEL_BATCH: usize = 32;
 
-/// Octets of one packet between parent and child: 120 transitions, the longest message there is, and others.
+/// Octets of one packet between parent and child: 110 transitions and some messages of the longest kind.
 pub const CHANNEL_PACKET: usize = 1_280;
 
 /// Octets of log lines that wait for a sink that takes none; what comes after is counted as lost. About 300
@@ -310,6 +310,9 @@ pub const AGENTX_ANSWER: usize = 16_384;
 
 /// Objects that one request asks for many times over; managers ask for the columns of one table.
 pub const AGENTX_REPEATERS: usize = 128;
+
+/// Objects that one request of an SNMP agent sets.
+pub const AGENTX_SETS: usize = 16;
 
 /// Transitions that wait for an SNMP agent to be told: what 100 virtual routers do when a link fails and comes back. The
 /// newest ones count.

@@ -5,7 +5,13 @@
 //! reading of that packet and nothing else.
 
 #[cfg(feature = "status")]
+mod question;
+
+#[cfg(feature = "status")]
 use log::LevelFilter;
+
+#[cfg(feature = "status")]
+pub use question::{About, Answered, Question};
 
 use super::kind::Kind;
 use super::record::Record;
@@ -53,6 +59,9 @@ pub enum ToChild {
     /// For the subagent: an object of a child has entered a state.
     #[cfg(feature = "snmp")]
     Happened(Kind, Record),
+    /// For the subagent: whether the change of this number is in force.
+    #[cfg(feature = "snmp")]
+    Changed(u32, bool),
 }
 
 /// Which rows come to the subagent.
@@ -80,140 +89,6 @@ pub const fn level(number: u8) -> Option<LevelFilter> {
     }
 }
 
-/// What a client of the control socket wants to know of a child.
-#[cfg(feature = "status")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Question {
-    /// Which question it is, for the word that it is answered.
-    pub number: u32,
-    /// About what.
-    pub about: About,
-    /// As JSON; else as text.
-    pub json: bool,
-    /// Only the object with this [`super::record::key`].
-    pub name: Option<u64>,
-    /// Of a real server: only in the virtual server with this key.
-    pub service: Option<u64>,
-    /// A weight.
-    pub value: u32,
-    /// What is changed is not to outlive the daemon.
-    pub passing: bool,
-}
-
-/// What is asked for.
-#[cfg(feature = "status")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum About {
-    /// The state of every object.
-    #[default]
-    Status,
-    /// The counters.
-    Stats {
-        /// Zero them afterwards.
-        clear: bool,
-    },
-    /// The checks of real servers.
-    Checks,
-    /// Why a virtual router is in its state.
-    Why,
-    /// The addresses of a virtual router are to be announced.
-    Garp,
-    /// A virtual router or a sync group is to give up, or may preempt again.
-    Failover {
-        /// It is to give up.
-        on: bool,
-    },
-    /// All virtual routers are to be in FAULT, or not any more.
-    Maintenance {
-        /// They are to be.
-        on: bool,
-    },
-    /// The rows of all objects, for the subagent.
-    #[cfg(feature = "snmp")]
-    Rows,
-    /// The numbers of everything for Prometheus; as JSON means as OpenMetrics.
-    Metrics,
-    /// A sign of life.
-    Health,
-    /// Whether everything is in its place: refused if not, with the reasons.
-    Ready,
-    /// A real server is to have the weight that comes with this, or its own again.
-    Weigh {
-        /// It is to have that weight.
-        on: bool,
-    },
-}
-
-#[cfg(feature = "status")]
-impl About {
-    const ALL: &[Self] = &[
-        Self::Status,
-        Self::Stats { clear: false },
-        Self::Stats { clear: true },
-        Self::Checks,
-        Self::Why,
-        Self::Garp,
-        Self::Failover { on: false },
-        Self::Failover { on: true },
-        Self::Maintenance { on: false },
-        Self::Maintenance { on: true },
-        Self::Weigh { on: false },
-        Self::Weigh { on: true },
-        Self::Metrics,
-        Self::Health,
-        Self::Ready,
-        #[cfg(feature = "snmp")]
-        Self::Rows,
-    ];
-}
-
-#[cfg(feature = "status")]
-impl Question {
-    fn write(self, out: &mut Writer<'_>) -> Result<(), Short> {
-        out.u8(9)?;
-        out.u32(self.number)?;
-        let position = About::ALL.iter().position(|about| *about == self.about);
-        let about = u8::try_from(position.unwrap_or(0)).unwrap_or(0);
-        let (named, served) = (u8::from(self.name.is_some()), u8::from(self.service.is_some()));
-        out.u8(about | u8::from(self.json) << 4 | named << 5 | served << 6 | u8::from(self.passing) << 7)?;
-        out.put(&self.name.unwrap_or(0).to_be_bytes())?;
-        out.put(&self.service.unwrap_or(0).to_be_bytes())?;
-        out.u32(self.value)
-    }
-
-    fn read(packet: &mut Reader<'_>) -> Result<Option<Self>, Short> {
-        let number = packet.u32()?;
-        let word = packet.u8()?;
-        let (name, service) = (u64::from_be_bytes(packet.array()?), u64::from_be_bytes(packet.array()?));
-        let value = packet.u32()?;
-        let Some(about) = About::ALL.get(usize::from(word & 0xf)) else { return Ok(None) };
-        let question = Self {
-            number,
-            about: *about,
-            json: word & 1 << 4 != 0,
-            name: (word & 1 << 5 != 0).then_some(name),
-            service: (word & 1 << 6 != 0).then_some(service),
-            value,
-            passing: word & 1 << 7 != 0,
-        };
-        Ok(Some(question))
-    }
-}
-
-/// What came of a question.
-#[cfg(feature = "status")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answered {
-    /// The answer is whole.
-    Whole,
-    /// It is whole, and there is no object of the name.
-    Nothing,
-    /// It is whole, and says why nothing was done.
-    Refused,
-    /// It could not be written.
-    Failed,
-}
-
 /// From a child to the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToParent {
@@ -234,13 +109,19 @@ pub enum ToParent {
     /// The subagent wants the rows of all children.
     #[cfg(feature = "snmp")]
     WantRows,
+    /// Somebody sets an object over the subagent.
+    #[cfg(feature = "snmp")]
+    Change(Question),
 }
 
+/// Octets of a transition.
+pub const TRANSITION: usize = 9;
+
 /// Octets of the longest message to the parent.
-pub const LONGEST: usize = 9;
+pub const LONGEST: usize = 27;
 
 /// Octets of the longest message to a child.
-pub const LONGEST_TO_CHILD: usize = 26;
+pub const LONGEST_TO_CHILD: usize = 27;
 
 /// The state of one object of a child (a BFD session, a virtual router), as another child is sent it.
 ///
@@ -349,7 +230,10 @@ impl ToChild {
                 out.u8(level)
             }
             #[cfg(feature = "status")]
-            Self::Ask(question) => question.write(out),
+            Self::Ask(question) => {
+                out.u8(9)?;
+                question.write(out)
+            }
             #[cfg(feature = "snmp")]
             Self::Rows(Rows { of, silent, last }) => {
                 out.u8(10)?;
@@ -360,6 +244,12 @@ impl ToChild {
                 out.u8(11)?;
                 out.u8(kind.number())?;
                 out.put(&record.bits().to_be_bytes())
+            }
+            #[cfg(feature = "snmp")]
+            Self::Changed(number, done) => {
+                out.u8(13)?;
+                out.u32(number)?;
+                out.u8(u8::from(done))
             }
         }
     }
@@ -395,6 +285,8 @@ impl ToChild {
                 }
                 #[cfg(feature = "status")]
                 12 => Self::LogLevel(packet.u8()?),
+                #[cfg(feature = "snmp")]
+                13 => Self::Changed(packet.u32()?, packet.u8()? != 0),
                 21 => Self::Text(packet.u32()?),
                 22 => Self::Refused(packet.u32()?),
                 _ => return Ok(None),
@@ -428,15 +320,15 @@ impl ToParent {
             Self::Answered(number, how) => {
                 out.u8(5)?;
                 out.u32(number)?;
-                out.u8(match how {
-                    Answered::Whole => 0,
-                    Answered::Nothing => 1,
-                    Answered::Failed => 2,
-                    Answered::Refused => 3,
-                })
+                out.u8(how.number())
             }
             #[cfg(feature = "snmp")]
             Self::WantRows => out.u8(6),
+            #[cfg(feature = "snmp")]
+            Self::Change(question) => {
+                out.u8(7)?;
+                question.write(out)
+            }
         }
     }
 
@@ -449,18 +341,11 @@ impl ToParent {
                 3 => Self::ReloadDone { ok: packet.u8()? != 0 },
                 4 => Self::Transition(Record::from_bits(u64::from_be_bytes(packet.array()?))),
                 #[cfg(feature = "status")]
-                5 => {
-                    let number = packet.u32()?;
-                    let how = match packet.u8()? {
-                        0 => Answered::Whole,
-                        1 => Answered::Nothing,
-                        3 => Answered::Refused,
-                        _ => Answered::Failed,
-                    };
-                    Self::Answered(number, how)
-                }
+                5 => Self::Answered(packet.u32()?, Answered::numbered(packet.u8()?)),
                 #[cfg(feature = "snmp")]
                 6 => Self::WantRows,
+                #[cfg(feature = "snmp")]
+                7 => return Ok(Question::read(packet)?.map(Self::Change)),
                 _ => return Ok(None),
             }))
         };
@@ -522,41 +407,19 @@ mod tests {
         let rows = rows.map(|(silent, last)| ToChild::Rows(Rows { of: Kind::Checkers, silent, last }));
         let question = Question { number: 7, about: About::Rows, ..Question::default() };
         let record = Record::new(1 << 63, 3);
-        let further = [ToChild::Ask(question), ToChild::Happened(Kind::Vrrp, record)];
+        let further =
+            [ToChild::Ask(question), ToChild::Happened(Kind::Vrrp, record), ToChild::Changed(7, true)];
         for message in rows.into_iter().chain(further) {
             let mut packet = [0; LONGEST_TO_CHILD];
             let mut writer = Writer::new(&mut packet);
             message.write(&mut writer).unwrap();
             assert_eq!(ToChild::read(&mut Reader::new(writer.written())), Some(message));
         }
-        let mut packet = [0; LONGEST];
-        let mut writer = Writer::new(&mut packet);
-        ToParent::WantRows.write(&mut writer).unwrap();
-        assert_eq!(ToParent::read(&mut Reader::new(writer.written())), Some(ToParent::WantRows));
-    }
-
-    #[cfg(feature = "status")]
-    #[test]
-    fn questions_survive_the_way() {
-        let names = [None, Some(0), Some(u64::MAX)];
-        for (about, name) in About::ALL.iter().flat_map(|about| names.map(|name| (*about, name))) {
-            for flag in [false, true] {
-                let (json, passing, service) = (flag, !flag, names[usize::from(flag)]);
-                let (number, value) = (0x0102_0304, 0x0506_0708);
-                let question = Question { number, about, json, name, service, value, passing };
-                let question = ToChild::Ask(question);
-                let mut packet = [0; LONGEST_TO_CHILD];
-                let mut writer = Writer::new(&mut packet);
-                question.write(&mut writer).unwrap();
-                assert_eq!(ToChild::read(&mut Reader::new(writer.written())), Some(question));
-            }
-        }
-        for how in [Answered::Whole, Answered::Nothing, Answered::Failed, Answered::Refused] {
-            let answered = ToParent::Answered(7, how);
+        for message in [ToParent::WantRows, ToParent::Change(question)] {
             let mut packet = [0; LONGEST];
             let mut writer = Writer::new(&mut packet);
-            answered.write(&mut writer).unwrap();
-            assert_eq!(ToParent::read(&mut Reader::new(writer.written())), Some(answered));
+            message.write(&mut writer).unwrap();
+            assert_eq!(ToParent::read(&mut Reader::new(writer.written())), Some(message));
         }
     }
 

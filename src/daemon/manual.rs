@@ -23,10 +23,40 @@ pub enum What {
     Failover,
     /// A real server has another weight.
     Weight,
+    /// A virtual router has another base priority.
+    Priority,
+    /// A virtual router preempts, or does not: values 1 and 2.
+    Preempt,
 }
 
-const WORDS: [(What, &str); 3] =
-    [(What::Maintenance, "maintenance"), (What::Failover, "failover"), (What::Weight, "weight")];
+/// All with their words, in the order of their numbers.
+const WORDS: [(What, &str); 5] = [
+    (What::Maintenance, "maintenance"),
+    (What::Failover, "failover"),
+    (What::Weight, "weight"),
+    (What::Priority, "priority"),
+    (What::Preempt, "preempt"),
+];
+
+impl What {
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// That of a number.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        WORDS.get(usize::from(number)).map(|(what, _)| *what)
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        WORDS.get(usize::from(self.number())).map_or("", |(_, word)| word)
+    }
+}
 
 /// A change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +67,7 @@ pub struct Change {
     pub key: u64,
     /// Of a real server: the key of the virtual server; 0: in all of them.
     pub service: u64,
-    /// The weight.
+    /// The weight or the priority, or whether it preempts.
     pub value: u32,
     /// It ends with the daemon.
     pub passing: bool,
@@ -116,9 +146,8 @@ impl Changes {
     fn write(&self) -> io::Result<()> {
         let mut text = String::new();
         for Change { what, key, service, value, .. } in self.all.iter().filter(|change| !change.passing) {
-            let (_, word) = WORDS.iter().find(|(one, _)| one == what).unwrap_or(&WORDS[0]);
             // Writing to a String does not fail.
-            let _ = writeln!(text, "{word} {key:x} {service:x} {value:x}");
+            let _ = writeln!(text, "{} {key:x} {service:x} {value:x}", what.word());
         }
         if text.is_empty() {
             return match fs::remove_file(&self.path) {

@@ -511,6 +511,8 @@ impl Core {
                     Order::Message(ToChild::Rows(rows), fd) => Command::Rows(rows, fd),
                     #[cfg(feature = "snmp")]
                     Order::Message(ToChild::Happened(kind, record), _) => Command::Happened(kind, record),
+                    #[cfg(feature = "snmp")]
+                    Order::Message(ToChild::Changed(number, done), _) => Command::Changed(number, done),
                     Order::Message(ToChild::Stop, _) => Command::Stop,
                     Order::Gone => {
                         self.deregister(registration);

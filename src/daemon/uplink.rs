@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use super::ipc::{LONGEST, ToChild, ToParent};
+use super::ipc::{LONGEST, TRANSITION, ToChild, ToParent};
 use super::record::Record;
 use crate::base::bytes::{Reader, Writer};
 use crate::base::limit;
@@ -178,8 +178,8 @@ impl AsRawFd for Uplink {
 }
 
 /// Transitions of one packet; with all other messages they fit [`limit::CHANNEL_PACKET`].
-const TRANSITIONS: usize = 120;
-const _: () = assert!((TRANSITIONS + MESSAGES + 2) * LONGEST <= limit::CHANNEL_PACKET);
+const TRANSITIONS: usize = 110;
+const _: () = assert!(TRANSITIONS * TRANSITION + (MESSAGES + 2) * LONGEST <= limit::CHANNEL_PACKET);
 /// Messages of one packet of the parent, and of a child beside transitions and hellos: one or two are usual.
 pub(super) const MESSAGES: usize = 8;
 

@@ -9,10 +9,14 @@ use crate::wire::agentx::{Header, Pdu, Range, Ranges, error};
 
 /// Whether a request is about objects.
 pub(super) const fn needs_rows(pdu: &Pdu<'_>) -> bool {
-    matches!(pdu, Pdu::Get(_) | Pdu::GetNext(_) | Pdu::GetBulk { .. })
+    matches!(pdu, Pdu::Get(_) | Pdu::GetNext(_) | Pdu::GetBulk { .. } | Pdu::TestSet(_))
 }
 
-/// Writes the response to a request; nothing if it has none. `rows`: none if a child is silent that they are of.
+/// An error and the position that it is about.
+pub(super) type Failure = Option<(u16, u16)>;
+
+/// Writes the response to a request; nothing if it has none. `rows`: none if a child is silent that they are of. `set`: what
+/// came of a request that sets objects.
 ///
 /// # Errors
 /// When not even an error fits.
@@ -21,6 +25,7 @@ pub(super) fn respond(
     header: &Header,
     pdu: &Pdu<'_>,
     rows: Option<&Rows>,
+    set: Failure,
 ) -> Result<(), Short> {
     if matches!(pdu, Pdu::CleanupSet | Pdu::Response { .. } | Pdu::Close(_)) {
         return Ok(());
@@ -35,10 +40,7 @@ pub(super) fn respond(
             bulk(&mut draft, rows, usize::from(*non_repeaters), *max_repetitions, *ranges)
         }
         (Pdu::Get(_) | Pdu::GetNext(_) | Pdu::GetBulk { .. }, None) => Some((error::GENERAL, 1)),
-        (Pdu::TestSet(_), _) => Some((error::NOT_WRITABLE, 1)),
-        // What was refused is not committed.
-        (Pdu::CommitSet, _) => Some((error::COMMIT_FAILED, 0)),
-        (Pdu::UndoSet, _) => None,
+        (Pdu::TestSet(_) | Pdu::CommitSet | Pdu::UndoSet, _) => set,
         _ => Some((error::PROCESSING, 0)),
     };
     if let Some((error, index)) = failure {
@@ -56,9 +58,6 @@ pub(super) fn refuse(out: &mut Writer<'_>, header: &Header) -> Result<(), Short>
     draft.fail(error::PARSE, 0)?;
     draft.finish()
 }
-
-/// An error and the position that it is about.
-type Failure = Option<(u16, u16)>;
 
 fn each<'b>(
     draft: &mut Draft<'_, 'b>,
@@ -190,7 +189,7 @@ mod tests {
         let (header, pdu) = Pdu::parse(octets).unwrap();
         let mut buffer = vec![0; room];
         let mut out = Writer::new(&mut buffer);
-        respond(&mut out, &header, &pdu, rows).unwrap();
+        respond(&mut out, &header, &pdu, rows, Some((error::NOT_WRITABLE, 1))).unwrap();
         let (found, Pdu::Response { error, index, varbinds, .. }) = Pdu::parse(out.written()).unwrap() else {
             panic!()
         };
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_set_and_nothing_is_told_of_a_child_that_is_silent() {
+    fn what_came_of_a_set_is_told_and_nothing_of_a_child_that_is_silent() {
         let get = request(Kind::Get, &[], &[name(&[3, 1, 3, 2])], &[]);
         assert_eq!(answer(&get, None, 1_024).0, error::GENERAL);
         let mut buffer = [0; 256];
@@ -251,11 +250,11 @@ mod tests {
         for (kind, pdu) in [(Kind::CleanupSet, Pdu::CleanupSet), (Kind::Close, Pdu::Close(1))] {
             let mut room = [0; 64];
             let mut none = Writer::new(&mut room);
-            respond(&mut none, &Header { kind, ..header }, &pdu, None).unwrap();
+            respond(&mut none, &Header { kind, ..header }, &pdu, None, None).unwrap();
             assert!(none.is_empty());
         }
         let mut octets = Writer::new(&mut buffer);
         emit::pdu(&mut octets, &Header { kind: Kind::UndoSet, ..header }, &Pdu::UndoSet).unwrap();
-        assert_eq!(answer(octets.written(), None, 1_024).0, 0);
+        assert_eq!(answer(octets.written(), None, 1_024).0, error::NOT_WRITABLE);
     }
 }

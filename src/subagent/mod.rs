@@ -5,6 +5,7 @@
 //! nobody else. Uses everything below it. Start with `run`.
 //!
 //! * `rows` keeps what the children have lent and finds objects in it; `answer` makes responses of them.
+//! * `setting` is what the agent sets, which the children do.
 //! * `connection` is the socket; `notices` are transitions that the agent is to be told of; `report` phrases the log lines.
 
 mod answer;
@@ -13,6 +14,7 @@ mod notices;
 mod report;
 mod rows;
 mod run;
+mod setting;
 
 pub use run::{Context, run};
 

@@ -13,7 +13,11 @@ use crate::base::name::IfName;
 use crate::base::time::Span;
 use crate::child::links::{Kind, Links};
 use crate::config::value::Seconds;
+#[cfg(feature = "status")]
+use crate::daemon::events;
 use crate::daemon::log::{debug, error, info, warn};
+#[cfg(feature = "status")]
+use crate::daemon::manual::What;
 use crate::proto::track::Ending;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::process::{self, Ended};
@@ -196,6 +200,18 @@ pub(super) fn key_unreadable(name: &str, id: u8, path: &str, why: &str) {
 
 pub(super) fn key_readable(name: &str) {
     info!("({name}) the auth_hmac key that signs could be read");
+}
+
+/// An administrator has given an instance something over SNMP; no value: as configured again.
+#[cfg(feature = "status")]
+pub(super) fn by_hand(name: &str, what: What, value: Option<u32>) {
+    let text = match (what, value) {
+        (_, None) => format!("{} ends", what.word()),
+        (What::Preempt, Some(value)) => (if value == 1 { "preempts" } else { "does not preempt" }).to_owned(),
+        (_, Some(value)) => format!("{} {value}", what.word()),
+    };
+    info!("By hand: {name}: {text}");
+    events::note(events::Kind::Manual, &name, format_args!("{text}"));
 }
 
 pub(super) fn own_created(name: &str, own: &IfName, kind: Kind) {

@@ -13,7 +13,7 @@ use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF as CONF_FILE, Daemon, Program, is_reference};
 use crate::kit::net::{Net, spacings};
-use crate::kit::node::Node;
+use crate::kit::node::{Node, UNDER_TEST};
 
 /// The three MIBs.
 const TREES: [&str; 3] = [".1.3.6.1.4.1.9586.100.5", ".1.3.6.1.2.1.68", ".1.3.6.1.2.1.207"];
@@ -360,4 +360,122 @@ fn transitions_are_notified() {
     // It may have ended.
     let _ = traps.kill();
     let _ = traps.wait();
+}
+
+/// Sets an object: what snmpset says, without what is about the run alone.
+fn set(node: &Node, name: &str, kind: &str, value: &str) -> String {
+    let words =
+        format!("snmpset -m '' -v2c -c private -On -t 5 -r 1 127.0.0.1:1161 {name} {kind} '{value}' 2>&1");
+    let output = node.try_shell(&words);
+    String::from_utf8_lossy(&output.stdout).lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+/// Below `vrrpInstanceTable`.
+const INSTANCE: &str = ".1.3.6.1.4.1.9586.100.5.2.3.1";
+
+/// What is set on both, one after the other. A priority of -1, which 2.2.7 takes, is not among it.
+const SETS: &[(&str, &str, &str)] = &[
+    ("7.1", "i", "120"),
+    ("7.1", "i", "0"),
+    ("7.1", "i", "255"),
+    ("7.1", "i", "256"),
+    ("7.1", "u", "120"),
+    ("7.1", "s", "120"),
+    ("7.9", "i", "120"),
+    ("13.1", "i", "2"),
+    ("13.1", "i", "1"),
+    ("13.1", "i", "0"),
+    ("13.1", "i", "3"),
+    ("13.1", "u", "1"),
+    ("13.9", "i", "1"),
+    ("8.1", "i", "1"),
+    ("2.1", "s", "x"),
+    ("27.1", "i", "1"),
+    ("28.1", "i", "1"),
+    ("29.1", "i", "1"),
+    ("33.1", "i", "1"),
+    ("4.1", "i", "1"),
+];
+
+#[test]
+fn what_is_set_is_what_debians_keepalived_lets_be_set() {
+    if is_reference("it is what ours is compared with") {
+        return;
+    }
+    let net = Net::without_referee();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let _agent = Agent::start(&node);
+    let link = node.shell("cat /sys/class/net/eth0/ifindex").trim().to_owned();
+    let standard = [
+        (".1.3.6.1.2.1.68.1.2.0".to_owned(), "i", "2"),
+        (format!(".1.3.6.1.2.1.68.1.3.1.5.{link}.51"), "i", "7"),
+        (format!(".1.3.6.1.2.1.68.1.3.1.4.{link}.51"), "i", "2"),
+        (format!(".1.3.6.1.2.1.207.1.1.1.1.7.{link}.51.1"), "u", "7"),
+        (format!(".1.3.6.1.2.1.207.1.1.1.1.10.{link}.51.1"), "i", "1"),
+        (".1.3.6.1.4.1.9586.100.5.1.4.0".to_owned(), "i", "1"),
+    ];
+    let said = |program| {
+        let daemon = Daemon::start(&node, program, CONF);
+        eventually("it is MASTER", AGAIN, || object(&node, STATE).is_some_and(|state| state == "2"));
+        let own = SETS.iter().map(|(rest, kind, value)| (format!("{INSTANCE}.{rest}"), *kind, *value));
+        let all: Vec<_> = own.chain(standard.clone()).collect();
+        let said: Vec<_> = all
+            .iter()
+            .map(|(name, kind, value)| format!("{name} {kind} {value}: {}", set(&node, name, kind, value)))
+            .collect();
+        daemon.stop();
+        said
+    };
+    let theirs = said(Program::Reference);
+    let ours = said(Program::UnderTest);
+    let differ = theirs.iter().zip(&ours).filter(|(theirs, ours)| theirs != ours);
+    let differ: Vec<_> = differ.map(|(theirs, ours)| format!("{theirs}\n    {ours}")).collect();
+    assert!(differ.is_empty(), "\n{}", differ.join("\n"));
+}
+
+#[test]
+fn a_priority_that_is_set_moves_the_master_is_marked_and_ends_with_the_configured_one() {
+    if is_reference("it forgets what was set with a reload") {
+        return;
+    }
+    let net = Net::new();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let other = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let _agent = Agent::start(&node);
+    let a =
+        Instance::default().priority(150).global("enable_snmp_vrrp").global("snmp_socket unix:/run/agentx");
+    let timing = Timing::v3(100);
+    let daemon = Daemon::start(&node, Program::UnderTest, &a.text());
+    net.wait_master("a", daemon.since(), START + timing.master_down(150));
+    let _other = Daemon::start(&other, Program::UnderTest, &Instance::default().priority(100).text());
+    let priority = format!("{INSTANCE}.7.1");
+    let ctl = |words: &str| node.shell(&format!("{UNDER_TEST} --ctl {words}"));
+    eventually("the agent is reached", AGAIN, || object(&node, &priority).is_some_and(|now| now == "150"));
+    let begin = now();
+    assert_eq!(set(&node, &priority, "i", "50"), format!("{priority} = INTEGER: 50"));
+    net.wait_master("b", begin, AGAIN);
+    assert_eq!(object(&node, &priority).as_deref(), Some("50"), "it is in force when it is answered");
+    let json = ctl("status --json");
+    assert!(json.contains("\"by_hand\":[\"priority\"]"), "{json}");
+    daemon.signal(Signal::SIGHUP);
+    eventually("the reload is over", START, || daemon.log().contains("Reload complete"));
+    assert_eq!(object(&node, &priority).as_deref(), Some("50"), "it survives a reload");
+    kill(Pid::from_raw(daemon.vrrp_child()), Signal::SIGKILL).expect("it is there");
+    eventually("another child goes on with it", AGAIN, || {
+        // It says so with its exit code if a child does not answer.
+        let told = node.try_shell(&format!("{UNDER_TEST} --ctl status --json")).stdout;
+        String::from_utf8_lossy(&told).contains("\"by_hand\":[\"priority\"]")
+    });
+    // It is told what the kernel has before it begins.
+    let both = format!("{priority} i 150 {INSTANCE}.13.1 i 2");
+    let words = format!("snmpset -m '' -v2c -c private -On -t 5 -r 1 127.0.0.1:1161 {both}");
+    eventually("both are set", AGAIN, || node.try_shell(&words).status.success());
+    let begin = now();
+    let json = ctl("status --json");
+    assert!(json.contains("\"by_hand\":[\"preempt\"]"), "the priority is as configured: {json}");
+    net.never("it preempts", begin, timing.master_down(150) * 2, |event| event.is_advert_of("a"));
+    assert_eq!(set(&node, &format!("{INSTANCE}.13.1"), "i", "1"), format!("{INSTANCE}.13.1 = INTEGER: 1"));
+    net.wait_master("a", begin, AGAIN);
+    assert!(ctl("status --json").contains("\"by_hand\":[]"));
+    assert!(daemon.log().contains("By hand: VI_1: priority 50"), "{}", daemon.log());
 }

@@ -15,6 +15,7 @@ use crate::checkd::counters::Asked;
 use crate::checkd::services::Named;
 use crate::child::status::Job;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
+use crate::daemon::manual::What;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
 use crate::status::answer::lvs;
@@ -35,7 +36,7 @@ impl Checkers {
                 turn.report(ToParent::Answered(question.number, how));
                 return;
             }
-            Question { about: About::Weigh { .. }, .. } => {
+            Question { about: About::Change { what: What::Weight, .. }, .. } => {
                 return self.weigh_by_hand(turn, question, &mut File::from(fd));
             }
             _ => {
@@ -95,10 +96,12 @@ impl Checkers {
             let real = places.real(id.0, number);
             let view = self.lvs.director.real(real)?;
             let failed = self.lvs.director.failed_checks(real);
-            Some((config, ServerView { view, failed }, load(number as usize)))
+            let name = record::key_of(&named.server_name(config));
+            Some(lvs::Server { config, name, view: ServerView { view, failed }, load: load(number as usize) })
         });
+        let name = record::key_of(&named.name());
         let counted = Counted { service: counters.service(id), sorry: load(named.service.servers.len()) };
-        Some(lvs::service(out, number(at), named.service, (&view, counted), servers))
+        Some(lvs::service(out, number(at), named.service, (name, &view, counted), servers))
     }
 
     pub(super) fn answer_service(&mut self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

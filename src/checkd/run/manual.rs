@@ -70,7 +70,7 @@ fn is_called(named: Named<'_>, server: &RealServer, key: u64) -> bool {
 impl Checkers {
     /// Does what a client asks for, and writes what came of it.
     pub(super) fn weigh_by_hand(&mut self, turn: &mut Turn<'_>, question: Question, file: &mut File) {
-        let on = question.about == About::Weigh { on: true };
+        let on = question.about == About::Change { what: What::Weight, on: true };
         let change = Change {
             what: What::Weight,
             key: question.name.unwrap_or(0),

@@ -178,7 +178,7 @@ impl Process for Checkers {
             Command::Ask(question, fd) => self.answer_client(turn, question, fd),
             // That is for the subagent.
             #[cfg(feature = "snmp")]
-            Command::Rows(..) | Command::Happened(..) => {}
+            Command::Rows(..) | Command::Happened(..) | Command::Changed(..) => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }

@@ -76,6 +76,8 @@ impl<P: Program> Parent<'_, P> {
                     ToParent::Answered(number, how) => self.child_answered(turn, index, number, how),
                     #[cfg(feature = "snmp")]
                     ToParent::WantRows => self.want_rows(turn),
+                    #[cfg(feature = "snmp")]
+                    ToParent::Change(question) => self.change_for_subagent(turn, index, question),
                 }
             }
         }

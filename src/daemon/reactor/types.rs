@@ -42,6 +42,9 @@ pub enum Command {
     /// An object of a child has entered a state, for the subagent.
     #[cfg(feature = "snmp")]
     Happened(Kind, Record),
+    /// Whether the change of this number is in force, for the subagent.
+    #[cfg(feature = "snmp")]
+    Changed(u32, bool),
     /// Leave everything in order, then call `Turn::stop`.
     Stop,
     /// The parent has ended: as [`Command::Stop`], nobody supervises any more.

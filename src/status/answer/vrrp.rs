@@ -74,7 +74,8 @@ pub(super) struct Priority<'a, 'i>(pub(super) &'a Instance<'i>);
 impl Display for Priority<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (now, own) = (self.0.router.machine().effective_priority(), self.0.router.params().priority);
-        if now == own { write!(f, "{now}") } else { write!(f, "{now} of {own}") }
+        if now == own { write!(f, "{now}") } else { write!(f, "{now} of {own}") }?;
+        f.write_str(if own == self.0.config.params.priority { "" } else { " by hand" })
     }
 }
 
@@ -184,7 +185,9 @@ fn json<'t>(
     fields.truth("preempt", params.preempt)?;
     let maintenance = machine.faults().contains(Fault::Maintenance).then_some("maintenance");
     let failover = machine.is_yielding().then_some("failover");
-    fields.list("by_hand", maintenance.into_iter().chain(failover))?;
+    let priority = (params.priority != config.params.priority).then_some("priority");
+    let preempt = (params.preempt != config.params.preempt).then_some("preempt");
+    fields.list("by_hand", [maintenance, failover, priority, preempt].into_iter().flatten())?;
     let group = config.sync_group.and_then(|id| instance.model.groups.get(id.index()));
     fields.maybe("sync_group", group.map(|group| &group.name))?;
     match (machine.master(), machine.heard()) {

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{Row, Table, number, row};
+use super::{BY_HAND, CONFIGURED, IDENTITY, Row, Table, number, row};
 use crate::base::ipvs::{Granularity, TunnelChecksum, TunnelKind};
 use crate::base::time::Span;
 use crate::config::model::Global;
@@ -81,7 +81,20 @@ pub struct Counted<'a> {
     pub sorry: Option<&'a Load>,
 }
 
-/// Writes the rows of a virtual server and of its real servers.
+/// A real server, as its row is made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Server<'a> {
+    /// What is configured.
+    pub config: &'a RealServer,
+    /// The key of its name.
+    pub name: u64,
+    /// What it is like.
+    pub view: ServerView,
+    /// What the kernel has counted of it, where that is known.
+    pub load: Option<&'a Load>,
+}
+
+/// Writes the rows of a virtual server, whose name has the key `name`, and of its real servers.
 ///
 /// # Errors
 /// What `out` says.
@@ -89,8 +102,8 @@ pub fn service<'s>(
     out: &mut dyn Write,
     index: u32,
     config: &VirtualServer,
-    (view, counted): (&ServiceView, Counted<'_>),
-    servers: impl Iterator<Item = (&'s RealServer, ServerView, Option<&'s Load>)>,
+    (name, view, counted): (u64, &ServiceView, Counted<'_>),
+    servers: impl Iterator<Item = Server<'s>>,
 ) -> fmt::Result {
     row(out, Table::SERVICE, &[index], |row| {
         match &config.key {
@@ -151,10 +164,11 @@ pub fn service<'s>(
         }
         tunnel(row, 68, config.method);
         row.maybe(71, config.snmp_name.as_ref());
+        row.long(IDENTITY, name);
     })?;
     let mut position = 0;
-    for (real, view, load) in servers {
-        server(out, &[index, number(position)], config, real, &view, load)?;
+    for one in servers {
+        server(out, &[index, number(position)], config, &one)?;
         position = position.saturating_add(1);
     }
     match &config.sorry {
@@ -219,15 +233,9 @@ fn flags(row: &mut Row<'_>, config: &VirtualServer) {
     row.truth(63, name == "mh" && is(2));
 }
 
-fn server(
-    out: &mut dyn Write,
-    index: &[u32],
-    service: &VirtualServer,
-    config: &RealServer,
-    server: &ServerView,
-    load: Option<&Load>,
-) -> fmt::Result {
+fn server(out: &mut dyn Write, index: &[u32], service: &VirtualServer, one: &Server<'_>) -> fmt::Result {
     row(out, Table::SERVER, index, |row| {
+        let Server { config, name, view: server, load } = *one;
         let usual = Rare::default();
         let more = config.more.as_deref().unwrap_or(&usual);
         row.int(2, 1);
@@ -257,6 +265,11 @@ fn server(
         }
         tunnel(row, 52, config.method);
         row.maybe(55, more.snmp_name.as_ref());
+        row.long(IDENTITY, name);
+        row.int(CONFIGURED, i32::try_from(config.weight).unwrap_or(i32::MAX));
+        if let Some(weight) = server.view.by_hand {
+            row.int(BY_HAND, i32::try_from(weight).unwrap_or(i32::MAX));
+        }
     })
 }
 
@@ -390,15 +403,23 @@ mod tests {
         row(&mut text, Table::SERVER, &[1, 1], |row| load_columns(row, Some(&load))).unwrap();
         let values: Vec<&str> = text.trim_end_matches(crate::status::mib::END).split('\u{1f}').collect();
         let expected = [
-            "14g7", "15g4", "18c8", "19c0", "20C1099511627776", "26g9", "27C4294967303", "28C4294967304",
-            "38g9", "39g3", "62C12884901897",
+            "14g7",
+            "15g4",
+            "18c8",
+            "19c0",
+            "20C1099511627776",
+            "26g9",
+            "27C4294967303",
+            "28C4294967304",
+            "38g9",
+            "39g3",
+            "62C12884901897",
         ];
         for value in expected {
             assert!(values.contains(&value), "{value} of {values:?}");
         }
         // 14 to 39 and 58 to 62, each once.
-        let mut columns: Vec<u8> =
-            values[1..].iter().map(|value| value[..2].parse().unwrap()).collect();
+        let mut columns: Vec<u8> = values[1..].iter().map(|value| value[..2].parse().unwrap()).collect();
         columns.sort_unstable();
         assert_eq!(columns, (14..=39).chain(58..=62).collect::<Vec<u8>>());
     }

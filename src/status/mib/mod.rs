@@ -31,6 +31,12 @@ pub const HIDDEN: u8 = 128;
 pub const LINK: u8 = HIDDEN;
 /// See [`LINK`].
 pub const FAMILY: u8 = HIDDEN + 1;
+/// Of what may be set: the value that is configured; of an instance its priority, and behind that whether it preempts.
+pub const CONFIGURED: u8 = HIDDEN + 2;
+/// Of a real server: the weight that it was given by hand.
+pub const BY_HAND: u8 = HIDDEN + 4;
+/// Of a virtual server and a real server: the [`crate::daemon::record::key`] of its name.
+pub const IDENTITY: u8 = HIDDEN + 5;
 /// Ends a row.
 pub const END: char = '\u{1e}';
 

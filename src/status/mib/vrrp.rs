@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{FAMILY, LINK, Row, Table, number as ordinal, row};
+use super::{CONFIGURED, FAMILY, LINK, Row, Table, number as ordinal, row};
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{BfdId, FileId, IfIndex, ProcessId};
 use crate::base::mac::Mac;
@@ -87,6 +87,8 @@ pub fn instance(out: &mut dyn Write, number: u32, view: &Instance<'_>, index_of:
         if let Some(IfIndex(index)) = view.own.and_then(index_of).or(view.index) {
             row.gauge(LINK, u64::from(index));
         }
+        row.int(CONFIGURED, i32::from(config.params.priority));
+        row.truth(CONFIGURED + 1, config.params.preempt);
         row.int(FAMILY, if params.family == Family::V4 { 1 } else { 2 });
     })?;
     trackers(out, number, view, index_of)

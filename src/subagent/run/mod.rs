@@ -12,6 +12,7 @@ pub use start::{Context, run};
 use super::connection::{Connection, Gone, Place};
 use super::notices::{self, Notices};
 use super::rows::Rows;
+use super::setting::{Setting, Work};
 use super::{answer, report};
 use crate::base::bytes::Writer;
 use crate::base::exit::Exit;
@@ -44,6 +45,7 @@ pub struct Subagent {
     rows: Rows,
     freshness: Freshness,
     notices: Notices,
+    setting: Setting,
     /// A child is silent, and that was told.
     silent: bool,
     /// Hundredths of a second that the agent ran when it said so, and when that was.
@@ -65,10 +67,11 @@ enum Freshness {
     Since(Instant, bool),
 }
 
-/// The slots of deadlines: the session's, and that of the rows.
+/// The slots of deadlines: the session's, that of the rows, and that of what is being set.
 const SESSION: u32 = 0;
 const ROWS: u32 = 1;
-const SLOTS: usize = 2;
+const SETTING: u32 = 2;
+const SLOTS: usize = 3;
 
 /// For so long rows serve: those who walk a table see one moment, or a few.
 const FRESH: Span = Span::from_millis(1_000);
@@ -118,6 +121,7 @@ impl Subagent {
     }
 
     fn disconnect(&mut self, turn: &mut Turn<'_>) {
+        self.setting.clean_up();
         if let Some((connection, registration)) = self.connection.take() {
             turn.deregister(registration);
             drop(connection);
@@ -216,6 +220,26 @@ impl Subagent {
             self.want_rows(turn);
             return Taken::Waits;
         }
+        let rows = matches!(self.freshness, Freshness::Since(_, true)).then_some(&self.rows);
+        let work = match &parsed {
+            Ok((_, Pdu::TestSet(objects))) => Work::Over(self.setting.test(*objects, rows)),
+            Ok((_, Pdu::CommitSet)) => self.setting.commit(),
+            Ok((_, Pdu::UndoSet)) => self.setting.undo(),
+            Ok((_, Pdu::CleanupSet)) => {
+                self.setting.clean_up();
+                Work::Over(None)
+            }
+            _ => Work::Over(None),
+        };
+        let set = match work {
+            Work::Over(failure) => failure,
+            Work::Wait => return Taken::Waits,
+            Work::Ask(question) => {
+                turn.set_deadline(SETTING, Some(turn.now() + PATIENCE));
+                turn.report(ToParent::Change(question));
+                return Taken::Waits;
+            }
+        };
         let mut draft = core::mem::take(&mut self.draft);
         draft.resize(limit::AGENTX_ANSWER, 0);
         let mut out = Writer::new(&mut draft);
@@ -228,8 +252,7 @@ impl Subagent {
             }
             Ok((_, Pdu::Close(_))) => input = Some(Input::Closed),
             Ok((header, pdu)) => {
-                let rows = matches!(self.freshness, Freshness::Since(_, true)).then_some(&self.rows);
-                let _ = answer::respond(&mut out, header, pdu, rows);
+                let _ = answer::respond(&mut out, header, pdu, rows, set);
             }
             Err((Some(header), _)) => drop(answer::refuse(&mut out, header)),
             Err((None, _)) => input = Some(Input::Garbled),
@@ -292,6 +315,20 @@ impl Subagent {
         self.freshness = Freshness::Since(turn.now(), whole);
         turn.set_deadline(ROWS, None);
         self.tell(turn);
+        self.go_on(turn);
+    }
+
+    /// A change that the agent wants was made, or not: what waited for it goes on. What the rows say is older.
+    fn change_end(&mut self, turn: &mut Turn<'_>) {
+        turn.set_deadline(SETTING, None);
+        if matches!(self.freshness, Freshness::Since(..)) {
+            self.freshness = Freshness::None;
+        }
+        self.go_on(turn);
+    }
+
+    /// Goes on with the request that waited.
+    fn go_on(&mut self, turn: &mut Turn<'_>) {
         if self.served(turn) == Again::More
             && let Some((_, registration)) = &self.connection
         {
@@ -351,6 +388,10 @@ impl Process for Subagent {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         if slot == SESSION {
             self.drive(turn, Input::Timeout);
+        } else if slot == SETTING {
+            if self.setting.is_late() {
+                self.change_end(turn);
+            }
         } else if matches!(self.freshness, Freshness::Asked(_)) {
             self.rows_end(turn, false);
         }
@@ -362,6 +403,11 @@ impl Process for Subagent {
             Command::Refused(number) => self.text.refuse(number),
             Command::Reload(number, fd) => bracket::begin_reload_from(self, turn, number, fd),
             Command::Rows(rows, fd) => self.rows_of(turn, rows, fd),
+            Command::Changed(number, done) => {
+                if self.setting.made(number, done) {
+                    self.change_end(turn);
+                }
+            }
             Command::Happened(kind, record) => {
                 if self.model.global.monitoring.traps {
                     self.notices.note(kind, record);

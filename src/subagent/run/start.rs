@@ -18,6 +18,7 @@ use crate::daemon::tuning::Tuner;
 use crate::proto::agentx::{Input, Params, Session};
 use crate::subagent::notices::Notices;
 use crate::subagent::rows::Rows;
+use crate::subagent::setting::Setting;
 use crate::subagent::{report, trees};
 use crate::sys::channel::Channel;
 
@@ -62,6 +63,7 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Subagent)> {
         rows: Rows::default(),
         freshness: Freshness::None,
         notices: Notices::default(),
+        setting: Setting::default(),
         silent: false,
         uptime: (0, Instant::START),
         draft: Vec::new(),

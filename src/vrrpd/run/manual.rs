@@ -1,5 +1,6 @@
 //! What an administrator changes by hand: maintenance, in which no instance takes part, and the failover of an instance or
-//! a sync group, which gives up once and leaves its addresses to whoever else has them.
+//! a sync group, which gives up once and leaves its addresses to whoever else has them. Over SNMP: priorities, and who
+//! preempts.
 
 #[cfg(feature = "status")]
 use std::fs::File;
@@ -10,16 +11,19 @@ use super::Vrrp;
 use super::records::forget;
 use crate::base::id::{GroupId, InstanceId};
 #[cfg(feature = "status")]
-use crate::daemon::ipc::{About, Answered, Question, ToParent};
+use crate::daemon::ipc::{Answered, Question, ToParent};
 use crate::daemon::manual::{Change, What};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
+use crate::proto::vrrp::Actions;
 #[cfg(feature = "status")]
 use crate::proto::vrrp::{Input, State};
+#[cfg(feature = "status")]
+use crate::vrrpd::report;
 
 impl Vrrp {
     /// What was changed before this process began. For before the instances begin.
-    pub(super) fn take_changes(&mut self, changes: &[Change]) {
+    pub(super) fn take_changes(&mut self, turn: &Turn<'_>, changes: &[Change]) {
         for change in changes {
             match change.what {
                 What::Maintenance => self.trackers.by_hand.maintenance = true,
@@ -27,10 +31,28 @@ impl Vrrp {
                     self.trackers.by_hand.failovers.push(change.key);
                     self.yield_to_others(&self.called(change.key), true);
                 }
+                What::Priority | What::Preempt => self.trackers.by_hand.tuned.push(*change),
                 // That is another child's.
                 What::Weight => {}
             }
         }
+        if !self.trackers.by_hand.tuned.is_empty() {
+            for id in self.ids() {
+                // Nothing follows from it before the instance begins.
+                let _ = self.tune(turn, id);
+            }
+        }
+    }
+
+    /// An instance goes by what was changed of it. What follows from that.
+    pub(super) fn tune(&mut self, turn: &Turn<'_>, id: InstanceId) -> Actions {
+        let mut out = Actions::new();
+        if let Some(instance) = self.routers.instances.get_mut(id.index()) {
+            let params = self.trackers.by_hand.params(&instance.config);
+            let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
+            instance.router.reconfigure(turn.now(), params, announced, false, &mut out);
+        }
+        out
     }
 
     /// An instance is MASTER, so that nobody else is: a failover of it is over.
@@ -79,13 +101,20 @@ impl Vrrp {
 #[cfg(feature = "status")]
 impl Vrrp {
     /// Does what a client asks for, and writes what came of it.
-    pub(super) fn change_by_hand(&mut self, turn: &mut Turn<'_>, question: Question, file: &mut File) {
+    pub(super) fn change_by_hand(
+        &mut self,
+        turn: &mut Turn<'_>,
+        question: Question,
+        (what, on): (What, bool),
+        file: &mut File,
+    ) {
         let name = question.name.unwrap_or(0);
-        let (how, text) = match question.about {
-            About::Maintenance { on } => self.maintain(turn, on),
-            About::Failover { on: true } => self.fail_over(turn, name),
-            About::Failover { on: false } => self.end_failover(name),
-            _ => (Answered::Nothing, ""),
+        let (how, text) = match (what, on) {
+            (What::Maintenance, _) => self.maintain(turn, on),
+            (What::Failover, true) => self.fail_over(turn, name),
+            (What::Failover, false) => self.end_failover(name),
+            (What::Priority | What::Preempt, _) => self.set_param(turn, (what, on), name, question.value),
+            (What::Weight, _) => (Answered::Nothing, ""),
         };
         let how = if writeln!(file, "{text}").is_ok() { how } else { Answered::Failed };
         turn.report(ToParent::Answered(question.number, how));
@@ -129,5 +158,30 @@ impl Vrrp {
         self.yield_to_others(&ids, false);
         self.trackers.by_hand.failovers.retain(|other| *other != name);
         (Answered::Whole, "It takes part as configured.")
+    }
+
+    /// An instance gets another priority or preempts otherwise, or is as configured again.
+    fn set_param(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (what, on): (What, bool),
+        name: u64,
+        value: u32,
+    ) -> (Answered, &'static str) {
+        let mut instances = self.model.instances.iter().zip(0..);
+        let Some((config, id)) = instances.find(|(instance, _)| record::key(&instance.name) == name) else {
+            return (Answered::Nothing, "");
+        };
+        let id = InstanceId::at(id);
+        report::by_hand(&config.name, what, on.then_some(value));
+        let tuned = &mut self.trackers.by_hand.tuned;
+        tuned.retain(|change| change.what != what || change.key != name);
+        if on {
+            tuned.push(Change { what, key: name, service: 0, value, passing: true });
+        }
+        let out = self.tune(turn, id);
+        self.act(turn, id, &out);
+        self.refresh(turn, id);
+        (Answered::Whole, "It goes by that.")
     }
 }

@@ -141,12 +141,12 @@ pub(super) fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reac
     vrrp.links.log_addresses = context.address_monitoring;
     vrrp.process.tuner = context.tuner;
     vrrp.kept = Kept::new(context.keep, context.died);
-    vrrp.take_changes(context.changes);
     // A first child counts its delay from its own start, as keepalived does.
     let begun = context.died.map(|_| context.begun);
     let Context { channel, .. } = context;
     let mut reactor = Reactor::new(vrrp.work.layout.len(), Some(channel))?;
     let mut turn = reactor.turn();
+    vrrp.take_changes(&turn, context.changes);
     let monitor = SourceId { kind: kind::MONITOR, index: 0 };
     turn.register(vrrp.links.monitor.as_raw_fd(), monitor, Interest::Read)?;
     let (died, first, dump, another) = (context.died, context.first, context.dump, other.is_some());

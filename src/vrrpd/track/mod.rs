@@ -31,8 +31,12 @@ use crate::base::time::{Instant, Span};
 use crate::child::files::Files;
 use crate::child::report as lines;
 use crate::config::Model;
+use crate::config::model::{Common, Instance};
+use crate::daemon::manual::{Change, What};
 use crate::daemon::reactor::Turn;
+use crate::daemon::record::key;
 use crate::daemon::token::SourceId;
+use crate::proto::vrrp::Params;
 
 /// What instances track.
 pub(super) struct Trackers {
@@ -58,7 +62,28 @@ pub(super) struct ByHand {
     pub(super) maintenance: bool,
     /// The keys of the names of virtual routers and sync groups that have given up and do not preempt.
     pub(super) failovers: Vec<u64>,
+    /// Virtual routers that have another priority or preempt otherwise than configured.
+    pub(super) tuned: Vec<Change>,
 }
+
+impl ByHand {
+    /// What an instance is to go by.
+    pub(super) fn params(&self, config: &Instance) -> Common<Params> {
+        let mut params = config.params.clone();
+        let name = if self.tuned.is_empty() { 0 } else { key(&config.name) };
+        for Change { what, value, .. } in self.tuned.iter().filter(|change| change.key == name) {
+            match what {
+                What::Priority => params.priority = u8::try_from(*value).unwrap_or(params.priority),
+                What::Preempt => params.preempt = *value == PREEMPTS,
+                What::Maintenance | What::Failover | What::Weight => {}
+            }
+        }
+        params
+    }
+}
+
+/// The value of a change that lets a virtual router preempt.
+const PREEMPTS: u32 = 1;
 
 impl Trackers {
     /// These scripts, and no file or process yet.

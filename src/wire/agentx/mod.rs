@@ -101,8 +101,6 @@ pub mod error {
     pub const WRONG_TYPE: u16 = 7;
     /// The object cannot have this value.
     pub const WRONG_VALUE: u16 = 10;
-    /// There is no such object, and none can be made.
-    pub const NO_CREATION: u16 = 11;
     /// There is no room for more.
     pub const RESOURCE_UNAVAILABLE: u16 = 13;
     /// What was tested could not be set.

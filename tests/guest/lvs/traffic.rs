@@ -118,11 +118,13 @@ pub(crate) fn counted(stage: &Stage) {
             printf 'GET /metrics HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3",
         );
         assert_eq!(wanted.len(), 15, "{wanted:?}");
-        let some = wanted.iter().any(|line| line.starts_with("keepalived_lvs_vip_conn{") && line.ends_with(" 3"));
+        let some =
+            wanted.iter().any(|line| line.starts_with("keepalived_lvs_vip_conn{") && line.ends_with(" 3"));
         some && wanted.iter().all(|wanted| last.lines().any(|line| line == wanted))
     };
     assert!(crate::kit::bounds::holds_within(SLOW, same), "{last}");
-    let active = "keepalived_lvs_rs_active_connections{vip=\"10.9.0.100:80\",addr=\"10.9.0.11:80\",proto=\"6\"}";
+    let active =
+        "keepalived_lvs_rs_active_connections{vip=\"10.9.0.100:80\",addr=\"10.9.0.11:80\",proto=\"6\"}";
     assert!(last.contains(active), "{last}");
     daemon.stop();
     stage.expect("stop", &[]);

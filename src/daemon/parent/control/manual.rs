@@ -24,12 +24,12 @@ impl<P: Program> Parent<'_, P> {
         let name = request.name.unwrap_or_default();
         let mut value = 0;
         let about = match request.row.verb {
-            Verb::Failover => About::Failover { on: !request.has(UNDO) },
-            Verb::Enable => About::Weigh { on: false },
+            Verb::Failover => About::Change { what: What::Failover, on: !request.has(UNDO) },
+            Verb::Enable => About::Change { what: What::Weight, on: false },
             Verb::Weight => match request.argument.unwrap_or_default().parse::<u32>() {
                 Ok(weight) if weight <= MOST_WEIGHT => {
                     value = weight;
-                    About::Weigh { on: true }
+                    About::Change { what: What::Weight, on: true }
                 }
                 _ => {
                     let text = format!("a weight is a number from 0 to {MOST_WEIGHT}\n");
@@ -37,12 +37,12 @@ impl<P: Program> Parent<'_, P> {
                 }
             },
             Verb::Maintenance => match name {
-                "on" => About::Maintenance { on: true },
-                "off" => About::Maintenance { on: false },
+                "on" => About::Change { what: What::Maintenance, on: true },
+                "off" => About::Change { what: What::Maintenance, on: false },
                 _ => return self.tell(index, Outcome::Unknown, "maintenance is on or off\n".to_owned()),
             },
             // Weight 0.
-            _ => About::Weigh { on: true },
+            _ => About::Change { what: What::Weight, on: true },
         };
         if !self.control.changes.has_room() {
             let text = "too many changes by hand are in force; take some back first\n".to_owned();
@@ -62,12 +62,7 @@ impl<P: Program> Parent<'_, P> {
 
     /// A child has done what it was asked: if that was a change, it is kept.
     pub(super) fn changed(&mut self, question: &Question, name: Option<&str>) {
-        let (what, on, word) = match question.about {
-            About::Maintenance { on } => (What::Maintenance, on, "maintenance"),
-            About::Failover { on } => (What::Failover, on, "failover"),
-            About::Weigh { on } => (What::Weight, on, "weight"),
-            _ => return,
-        };
+        let About::Change { what, on } = question.about else { return };
         let change = Change {
             what,
             key: question.name.unwrap_or(0),
@@ -80,7 +75,9 @@ impl<P: Program> Parent<'_, P> {
         if let Err(error) = kept {
             log::warn!("What is changed by hand cannot be kept for the next start: {error}");
         }
-        let (name, how) = (name.unwrap_or_default(), if on { "begins" } else { "ends" });
+        // What was set over SNMP the child has told of.
+        let Some(name) = name else { return };
+        let (word, how) = (what.word(), if on { "begins" } else { "ends" });
         let text = match what {
             What::Weight if on => format!("weight {}", question.value),
             _ => format!("{word} {how}"),

@@ -33,6 +33,8 @@ use super::program::{ControlSocket, Program};
 use super::{KINDS, Parent, text};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
+#[cfg(feature = "snmp")]
+use crate::daemon::ipc::Question;
 use crate::daemon::log;
 use crate::daemon::manual::Changes;
 use crate::daemon::moment::Moment;
@@ -67,6 +69,9 @@ pub(super) struct Control {
     /// Since when the subagent waits for rows.
     #[cfg(feature = "snmp")]
     rows_wanted: Option<Instant>,
+    /// What somebody sets over the subagent, and since when that waits.
+    #[cfg(feature = "snmp")]
+    change_wanted: Option<(Instant, Question)>,
     /// The number of the last question.
     number: u32,
     /// Whether the reload of now, or the last one, is going well.
@@ -94,6 +99,8 @@ impl Default for Control {
             asking: None,
             #[cfg(feature = "snmp")]
             rows_wanted: None,
+            #[cfg(feature = "snmp")]
+            change_wanted: None,
             number: 0,
             reload: true,
             reloading: false,

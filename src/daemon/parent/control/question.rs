@@ -13,6 +13,7 @@ use crate::base::time::{Instant, Span};
 use crate::daemon::cli::VERSION;
 use crate::daemon::ipc::{About, Answered, Question, ToChild};
 use crate::daemon::kind::Kind;
+use crate::daemon::manual::What;
 use crate::daemon::moment::Epoch;
 use crate::daemon::parent::{KINDS, Parent, Program};
 use crate::daemon::reactor::Turn;
@@ -36,9 +37,9 @@ pub(super) struct Asking {
 enum Asker {
     /// A client, by its place; the registration tells whether that one is still there.
     Client(usize, Registration),
-    /// The subagent.
+    /// The subagent: for rows, or for a change that has this number there.
     #[cfg(feature = "snmp")]
-    Subagent,
+    Subagent(Option<u32>),
 }
 
 /// A child and the question.
@@ -111,12 +112,20 @@ impl<P: Program> Parent<'_, P> {
         #[cfg(feature = "snmp")]
         let waiting = waiting.chain(self.control.rows_wanted.map(|since| {
             let question = Question { about: About::Rows, ..Question::default() };
-            (since, Asker::Subagent, question)
+            (since, Asker::Subagent(None), question)
         }));
+        #[cfg(feature = "snmp")]
+        let waiting = waiting.chain(
+            self.control
+                .change_wanted
+                .map(|(since, question)| (since, Asker::Subagent(Some(question.number)), question)),
+        );
         let Some((_, asker, question)) = waiting.min_by_key(|(since, ..)| *since) else { return };
         #[cfg(feature = "snmp")]
-        if matches!(asker, Asker::Subagent) {
-            self.control.rows_wanted = None;
+        match asker {
+            Asker::Subagent(None) => self.control.rows_wanted = None,
+            Asker::Subagent(Some(_)) => self.control.change_wanted = None,
+            Asker::Client(..) => {}
         }
         self.control.number = self.control.number.wrapping_add(1);
         let question = Question { number: self.control.number, ..question };
@@ -131,7 +140,7 @@ impl<P: Program> Parent<'_, P> {
             About::Status | About::Metrics | About::Health | About::Ready => kind != Kind::Snmp,
             #[cfg(feature = "snmp")]
             About::Rows => matches!(kind, Kind::Vrrp | Kind::Checkers),
-            About::Checks | About::Weigh { .. } => kind == Kind::Checkers,
+            About::Checks | About::Change { what: What::Weight, .. } => kind == Kind::Checkers,
             _ => kind == Kind::Vrrp,
         };
         let Some(child) = self.children.get(index).filter(|child| concerned(child.kind)) else {
@@ -208,7 +217,15 @@ impl<P: Program> Parent<'_, P> {
                 }
             }
             #[cfg(feature = "snmp")]
-            Asker::Subagent => self.lend_rows(asking.children),
+            Asker::Subagent(None) => self.lend_rows(asking.children),
+            #[cfg(feature = "snmp")]
+            Asker::Subagent(Some(number)) => {
+                let done = asking.is_done();
+                if done {
+                    self.changed(&asking.question, None);
+                }
+                self.tell_changed(number, done);
+            }
         }
         self.ask_next(turn);
         self.arm_control(turn);
@@ -257,7 +274,7 @@ impl Asking {
             && !self.children.iter().any(found)
         {
             let text = match self.question.about {
-                About::Maintenance { .. } => "no virtual router runs here\n".to_owned(),
+                About::Change { what: What::Maintenance, .. } => "no virtual router runs here\n".to_owned(),
                 _ => format!("nothing here is called {name}\n"),
             };
             return Outgoing::new(Outcome::Failed, vec![Part::Text(text.into_bytes())]);

@@ -1,10 +1,12 @@
-//! What the subagent is given: the rows of the children's objects when it wants them, and each transition.
+//! What the subagent is given: the rows of the children's objects when it wants them, and each transition. What somebody sets
+//! over it goes to the child concerned.
 
 use std::os::fd::AsFd;
 
 use super::question::Asked;
-use crate::daemon::ipc::{Answered, Rows, ToChild};
+use crate::daemon::ipc::{About, Answered, Question, Rows, ToChild};
 use crate::daemon::kind::Kind;
+use crate::daemon::manual::What;
 use crate::daemon::parent::{KINDS, Parent, Program};
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::Record;
@@ -15,6 +17,32 @@ impl<P: Program> Parent<'_, P> {
         self.control.rows_wanted.get_or_insert(turn.now());
         self.ask_next(turn);
         self.arm_control(turn);
+    }
+
+    /// Somebody sets an object over the subagent: the child is asked as for a client. The subagent may change what SNMP
+    /// can, and nothing else.
+    pub(in crate::daemon::parent) fn change_for_subagent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        index: usize,
+        question: Question,
+    ) {
+        let is_subagent = self.children.get(index).is_some_and(|child| child.kind == Kind::Snmp);
+        let settable = matches!(
+            question.about,
+            About::Change { what: What::Weight | What::Priority | What::Preempt, .. }
+        );
+        if !is_subagent || !settable || !self.control.changes.has_room() {
+            return self.tell_changed(question.number, false);
+        }
+        self.control.change_wanted = Some((turn.now(), question));
+        self.ask_next(turn);
+        self.arm_control(turn);
+    }
+
+    /// What came of the change of this number.
+    pub(super) fn tell_changed(&self, number: u32, done: bool) {
+        self.to_subagent(ToChild::Changed(number, done), None);
     }
 
     /// The children have answered, or their time is over.

@@ -333,12 +333,14 @@ impl Vrrp {
         }
         self.open_socket(turn, id);
         if !went_on {
+            // Nothing follows from it before the instance begins.
+            let _ = self.tune(turn, id);
             self.refresh(turn, id);
             return;
         }
         let mut out = Actions::new();
         if let Some(instance) = self.routers.instances.get_mut(id.index()) {
-            let params = instance.config.params.clone();
+            let params = self.trackers.by_hand.params(&instance.config);
             let announced = u16::try_from(instance.addresses.len()).unwrap_or(u16::MAX);
             let changed = core::mem::take(&mut instance.advert.changed);
             instance.router.reconfigure(turn.now(), params, announced, changed, &mut out);

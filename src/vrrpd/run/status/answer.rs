@@ -11,6 +11,7 @@ use super::part::Part;
 use crate::base::id::InstanceId;
 use crate::child::status::Job;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
+use crate::daemon::manual::What;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
 use crate::proto::track::{Object, Tracked};
@@ -45,12 +46,12 @@ impl Vrrp {
                 self.garp_for_client(turn, question, &mut File::from(fd));
                 return;
             }
-            About::Failover { .. } | About::Maintenance { .. } => {
-                self.change_by_hand(turn, question, &mut File::from(fd));
+            About::Change { what, on } if what != What::Weight => {
+                self.change_by_hand(turn, question, (what, on), &mut File::from(fd));
                 return;
             }
             // That is another child's.
-            About::Checks | About::Weigh { .. } => {
+            About::Checks | About::Change { .. } => {
                 turn.report(ToParent::Answered(question.number, Answered::Nothing));
                 return;
             }
