@@ -34,7 +34,7 @@ use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, SourceMap};
 use keepalived::config::tree::{Position, Tree};
 use keepalived::config::{Model, assemble};
-use keepalived::daemon::cli::Options;
+use keepalived::daemon::cli::{Options, PASSING};
 use keepalived::daemon::log;
 use keepalived::daemon::parent::{Kind, Mode, Program, Script, ScriptTime, Settings, Start};
 use keepalived::daemon::pidfile;
@@ -198,7 +198,9 @@ impl<'a> Keepalived<'a> {
 impl Keepalived<'_> {
     /// This start ends with a mistake: what a daemon that was killed before left in the kernel serves nobody any more.
     fn clean_up_after_killed(&self, read: Read) {
-        if !user::is_root() || same_program::find(vrrpd::PROGRAM, same_program::Family::Own).is_some() {
+        if !user::is_root()
+            || same_program::find(vrrpd::PROGRAM, same_program::Family::Own, &PASSING).is_some()
+        {
             return;
         }
         let ledger = ledger(&settings(&read.model, self.options));

@@ -15,9 +15,10 @@ pub enum Family {
 }
 
 /// A process outside the family that runs a program called `name`, or the same file as this process, in the same
-/// network namespace. What cannot be read is taken for none.
+/// network namespace. One that was called by a name of `passing`, or with such a word, does something else and does not
+/// count. What cannot be read is taken for none.
 #[must_use]
-pub fn find(name: &str, family: Family) -> Option<i32> {
+pub fn find(name: &str, family: Family, passing: &[&str]) -> Option<i32> {
     let own = nix::unistd::getpid().as_raw();
     let parent = nix::unistd::getppid().as_raw();
     let namespace = link("self", "ns/net")?;
@@ -26,9 +27,19 @@ pub fn find(name: &str, family: Family) -> Option<i32> {
     let mut processes = numbers.filter_map(|name| Some((name.parse::<i32>().ok()?, name)));
     let found = processes.find(|(pid, number)| {
         let kin = family == Family::Child && (*pid == parent || parent_of(number) == Some(parent));
-        *pid != own && !kin && is_one(*pid, name) && link(number, "ns/net").as_ref() == Some(&namespace)
+        let one = *pid != own && !kin && is_one(*pid, name);
+        one && link(number, "ns/net").as_ref() == Some(&namespace) && !is_passing(number, passing)
     });
     found.map(|(pid, _)| pid)
+}
+
+fn is_passing(process: &str, passing: &[&str]) -> bool {
+    let octets = fs::read(Path::new("/proc").join(process).join("cmdline")).unwrap_or_default();
+    let words = octets.split(|octet| *octet == 0).zip(0_usize..);
+    words.into_iter().any(|(word, position)| {
+        let last = word.rsplit(|octet| *octet == b'/').next().filter(|_| position == 0);
+        passing.iter().any(|known| known.as_bytes() == last.unwrap_or(word))
+    })
 }
 
 /// What a process was given behind an option on its command line, in one word with it or in the next.
@@ -130,6 +141,7 @@ fn parent_of(process: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::CommandExt;
     use std::process::Command;
 
     #[test]
@@ -143,11 +155,17 @@ mod tests {
         let becomes = |runs: bool, family| {
             (0..500).any(|turn| {
                 let _ = nix::poll::poll(&mut [], if turn == 0 { 0_u16 } else { 10 });
-                find("same-program-sleeps", family).is_some() == runs
+                find("same-program-sleeps", family, &["asks"]).is_some() == runs
             })
         };
         assert!(becomes(false, Family::Child));
         assert!(becomes(false, Family::Own));
+        // One that is called by another name is looked over.
+        let mut asks = Command::new(&program).arg0("/bin/asks").arg("100").spawn().unwrap();
+        let overlooked = becomes(false, Family::Child);
+        asks.kill().unwrap();
+        asks.wait().unwrap();
+        assert!(overlooked);
         // A child of this process is none of its parent's.
         let mut child = Command::new(&program).arg("100").spawn().unwrap();
         let found = becomes(true, Family::Child);

@@ -7,6 +7,7 @@ use crate::child::check::Present;
 use crate::config::Model;
 use crate::config::lint::{self, Facts, Link, Program};
 use crate::config::model::ScriptCommand;
+use crate::daemon::cli::PASSING;
 use crate::notify::Resolver;
 use crate::notify::command::Unusable;
 use crate::sys::path::Insecure;
@@ -34,7 +35,7 @@ fn links(present: Present, own: &mut Set<IpAddr>) -> Option<Map<String, Link>> {
     // Some kernels do not keep who has put an address there, and older versions do not say: where none is marked, those
     // of a daemon that runs cannot be told from others.
     let marked = addresses.iter().any(|address| address.protocol == PROTOCOL);
-    if marked || same_program::find(super::PROGRAM, same_program::Family::Own).is_none() {
+    if marked || same_program::find(super::PROGRAM, same_program::Family::Own, &PASSING).is_none() {
         let unmarked = addresses.iter().filter(|address| address.protocol != PROTOCOL);
         own.extend(unmarked.map(|address| address.prefix.addr));
     }

@@ -25,6 +25,11 @@ use crate::sys::signal::Signal;
 pub use control::control_socket;
 pub use text::{NAME, TITLE, VERSION};
 
+/// The names and words with which the program is no daemon: a client that asks for the status at the moment of a start is no
+/// second keepalived.
+pub const PASSING: [&str; 7] =
+    ["keepalivedctl", "--ctl", "genhash", "--genhash", "-T", "-t", "--config-test"];
+
 /// What the command line asks for.
 #[derive(Clone, Debug)]
 pub enum Invocation {

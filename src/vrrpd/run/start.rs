@@ -17,6 +17,7 @@ use crate::child::peer::Peer;
 use crate::child::queues;
 use crate::child::role::{Role, lines};
 use crate::config::Model;
+use crate::daemon::cli::PASSING;
 use crate::daemon::keep::Keep;
 use crate::daemon::kind::Kind;
 use crate::daemon::manual::Change;
@@ -131,7 +132,8 @@ pub(super) fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reac
     let (mut vrrp, left) = Vrrp::new(model, context.ledger)?;
     vrrp.process.keep_on_stop = context.keep_on_stop;
     vrrp.process.pid_file = context.pid_file;
-    let other = if context.first { same_program::find(PROGRAM, same_program::Family::Child) } else { None };
+    let other =
+        if context.first { same_program::find(PROGRAM, same_program::Family::Child, &PASSING) } else { None };
     let [config, usual] = &context.config;
     let config_of = |pid| same_program::option(pid, "-f", "--use-file").unwrap_or_else(|| usual.clone());
     let twin = other.filter(|other| config_of(*other) == *config);
