@@ -213,10 +213,14 @@ fn completion(shell: &str) -> u8 {
         "bash" => format!(
             "_keepalivedctl() {{\n\
              \x20   local words='{words}'\n\
-             \x20   case \"${{COMP_WORDS[1]}}\" in\n\
+             \x20   [ \"$COMP_CWORD\" -gt 1 ] && case \"${{COMP_WORDS[1]}}\" in\n\
              \x20       check) COMPREPLY=($(compgen -f -- \"$2\")); return;;\n\
              \x20       completion) words='bash zsh';;\n\
-             \x20       status) [ \"$COMP_CWORD\" -gt 1 ] && words='--json --watch';;\n\
+             \x20       status|checkers) words='--json --watch';;\n\
+             \x20       events) words='--json -f';;\n\
+             \x20       maintenance) words='on off --until-start';;\n\
+             \x20       failover) words='--undo --until-start';;\n\
+             \x20       *) words='--watch';;\n\
              \x20   esac\n\
              \x20   COMPREPLY=($(compgen -W \"$words\" -- \"$2\"))\n\
              }}\n\
@@ -227,9 +231,13 @@ fn completion(shell: &str) -> u8 {
              _keepalivedctl() {{\n\
              \x20   if (( CURRENT == 2 )); then compadd {words}\n\
              \x20   elif [[ $words[2] == check ]]; then _files\n\
-             \x20   elif [[ $words[2] == completion ]]; then compadd bash zsh\n\
-             \x20   elif [[ $words[2] == status ]]; then compadd -- --json --watch\n\
-             \x20   fi\n\
+             \x20   else case $words[2] in\n\
+             \x20       completion) compadd bash zsh;;\n\
+             \x20       status|checkers) compadd -- --json --watch;;\n\
+             \x20       events) compadd -- --json -f;;\n\
+             \x20       maintenance) compadd -- on off --until-start;;\n\
+             \x20       failover) compadd -- --undo --until-start;;\n\
+             \x20   esac; fi\n\
              }}\n\
              compdef _keepalivedctl keepalivedctl\n"
         ),
