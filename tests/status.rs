@@ -163,6 +163,7 @@ fn views(model: &Model, routers: &[Router], runs: Runs<'_>, mut write: impl FnMu
                 interface: if position == 1 && first { Some("eth1") } else { own },
                 base: base.filter(|base| Some(*base) != own),
                 held: first && position != 2,
+                in_kernel: first && position != 2,
                 guarded: first && position == 1,
             },
             command: &|_| Some(runs),
@@ -349,6 +350,7 @@ fn the_statistics() {
         latest: Span::from_micros(25),
         turn: Span::from_micros(1_234),
         slice: Span::from_micros(26),
+        overruns: 27,
     };
     let out = &mut String::new();
     stats::instance(out, "VI_1", &counters, &Extension::default()).unwrap();

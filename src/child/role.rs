@@ -9,7 +9,8 @@ use crate::daemon::kind::Kind;
 use crate::daemon::parent::disown;
 use crate::daemon::reactor::Turn;
 use crate::daemon::tuning::Tuner;
-use crate::sys::alloc;
+use crate::status::stats::Process;
+use crate::sys::{alloc, netlink};
 
 /// How this process is run.
 pub struct Role {
@@ -41,6 +42,24 @@ impl Role {
             pid_file: PathBuf::new(),
             lines: lines(),
             meter: Meter::default(),
+        }
+    }
+
+    /// What the process has counted of itself.
+    #[must_use]
+    pub fn stats(&self, turn: &Turn<'_>) -> Process {
+        let counters = turn.counters();
+        Process {
+            allocations: alloc::allocations().wrapping_sub(self.meter.loading),
+            loading: self.meter.loading,
+            live: alloc::live(),
+            turns: counters.turns,
+            deadlines: counters.expired,
+            stalls: counters.stalls,
+            latest: counters.latest,
+            turn: counters.longest,
+            slice: self.meter.slice,
+            overruns: netlink::overruns(),
         }
     }
 

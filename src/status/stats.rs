@@ -77,6 +77,8 @@ pub struct Process {
     pub turn: Span,
     /// The longest time for which the last reload held up adverts.
     pub slice: Span,
+    /// How often the kernel had to drop notifications because a queue was full.
+    pub overruns: usize,
 }
 
 /// The block of the process, the last one.
@@ -93,5 +95,6 @@ pub fn process(out: &mut dyn Write, process: &Process) -> fmt::Result {
     writeln!(out, "  Stalls: {}", process.stalls)?;
     writeln!(out, "  Worst lateness in microseconds: {}", process.latest.as_micros())?;
     writeln!(out, "  Longest work in a turn in microseconds: {}", process.turn.as_micros())?;
-    writeln!(out, "  Longest slice of the last reload in microseconds: {}", process.slice.as_micros())
+    writeln!(out, "  Longest slice of the last reload in microseconds: {}", process.slice.as_micros())?;
+    writeln!(out, "  Netlink overruns: {}", process.overruns)
 }

@@ -22,6 +22,7 @@ use neli::socket::NlSocket;
 use neli::utils::Groups;
 
 use super::inbox::Inbox;
+use super::netlink::note_overrun;
 use super::queue::{self, QueueSize};
 
 /// Something happened to a process (not to one of its threads).
@@ -109,6 +110,7 @@ impl ProcessEvents {
             let count = match self.inbox.receive(self.socket.as_raw_fd()) {
                 Ok(count) => count,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    note_overrun();
                     each(ProcessEvent::Lost);
                     return Ok(true);
                 }

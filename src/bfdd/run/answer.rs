@@ -8,9 +8,10 @@ use super::Bfd;
 use crate::bfdd::sessions::Live;
 use crate::child::answer::Sink;
 use crate::daemon::ipc::{About, Answered, Question, ToParent};
+use crate::daemon::kind::Kind;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record;
-use crate::status::answer::metrics::{Form, SESSIONS};
+use crate::status::answer::metrics::{self, Form, SESSIONS};
 use crate::status::answer::{Sheet, bfd};
 use crate::wire::bfd::State;
 
@@ -18,20 +19,23 @@ impl Bfd {
     /// A client of the control socket asks. There are no statistics.
     pub(super) fn answer_client(&mut self, turn: &mut Turn<'_>, question: Question, fd: OwnedFd) {
         let how = match question.about {
-            About::Status | About::Metrics => self.answer(question, &mut File::from(fd)),
+            About::Status | About::Metrics => self.answer(turn, question, &mut File::from(fd)),
             About::Health | About::Ready => Answered::Whole,
             _ => Answered::Nothing,
         };
         turn.report(ToParent::Answered(question.number, how));
     }
 
-    fn answer(&mut self, question: Question, file: &mut File) -> Answered {
+    fn answer(&mut self, turn: &Turn<'_>, question: Question, file: &mut File) -> Answered {
         let mut sheet = Sheet::new(question.json, question.name);
         self.pieces.clear();
         // The file keeps the error.
+        let form = if question.json { Form::Open } else { Form::Text };
+        let counted = self.process.stats(turn);
         let (all, mut sink) = (&self.sessions.all, Sink(&mut self.pieces, file));
         let _ = match question.about {
-            About::Metrics => metrics(all, if question.json { Form::Open } else { Form::Text }, &mut sink),
+            About::Metrics => sessions(all, form, &mut sink)
+                .and_then(|()| metrics::process(&mut sink, form, Kind::Bfd, &counted)),
             _ => write(all, &mut sheet, &mut sink),
         };
         match self.pieces.finish(Some(file)) {
@@ -42,7 +46,7 @@ impl Bfd {
     }
 }
 
-fn metrics(all: &[Live], form: Form, out: &mut dyn Write) -> fmt::Result {
+fn sessions(all: &[Live], form: Form, out: &mut dyn Write) -> fmt::Result {
     SESSIONS.head(out, form)?;
     for live in all {
         let up = u8::from(live.machine.state() == State::Up);

@@ -59,7 +59,7 @@ impl Checkers {
     /// Writes more of the answer that is under way.
     pub(super) fn write_answer(&mut self, turn: &mut Turn<'_>) {
         let Some(mut answer) = self.status.asked.take() else { return };
-        let over = answer.write(turn.now(), &mut |clock, out, job| self.write_piece(clock, out, job));
+        let over = answer.write(turn.now(), &mut |clock, out, job| self.write_piece(turn, clock, out, job));
         if let Some(message) = self.status.asked.put_back(answer, over) {
             turn.report(message);
         }

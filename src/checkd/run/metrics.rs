@@ -9,6 +9,7 @@ use crate::base::id::ServiceId;
 use crate::base::time::Instant;
 use crate::checkd::services::Named;
 use crate::daemon::ipc::{About, Answered, Question};
+use crate::daemon::reactor::Turn;
 use crate::status::answer::metrics::{self, CHECKS, Form, Labelled, SERVERS, SERVICES, place};
 use crate::status::dump::Clock;
 
@@ -56,6 +57,10 @@ impl Checkers {
             None => Some(family.head(out, self.form())),
             Some(object) => self.with_check(object, |view| metrics::check(out, clock, number, object, view)),
         }
+    }
+
+    pub(super) fn metrics_process(&self, turn: &Turn<'_>, out: &mut dyn Write) -> fmt::Result {
+        metrics::process(out, self.form(), self.process.kind, &self.process.stats(turn))
     }
 
     /// Answers whether the child is alive, or whether no check is overdue.

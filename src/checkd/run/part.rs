@@ -26,6 +26,8 @@ pub(super) enum Part {
     MetricsServices,
     #[cfg(feature = "status")]
     MetricsChecks,
+    #[cfg(feature = "status")]
+    MetricsProcess,
     End,
 }
 
@@ -54,7 +56,9 @@ impl Part {
             #[cfg(feature = "status")]
             Self::MetricsServices => Self::MetricsChecks,
             #[cfg(feature = "status")]
-            Self::AnswerEnd | Self::MetricsChecks => Self::End,
+            Self::MetricsChecks => Self::MetricsProcess,
+            #[cfg(feature = "status")]
+            Self::AnswerEnd | Self::MetricsProcess => Self::End,
             #[cfg(feature = "snmp")]
             Self::Rows => Self::End,
             Self::Checkers | Self::End => Self::End,

@@ -67,13 +67,15 @@ impl Checkers {
 
     /// Writes the data dump to the log.
     pub(super) fn log_data(&mut self, turn: &Turn<'_>) {
-        write_to_log(turn.now(), Kind::CheckData, &mut |clock, out, job| self.write_piece(clock, out, job));
+        write_to_log(turn.now(), Kind::CheckData, &mut |clock, out, job| {
+            self.write_piece(turn, clock, out, job)
+        });
     }
 
     /// Writes more of what is under way.
     pub(super) fn write_status(&mut self, turn: &mut Turn<'_>) {
         if let Some(mut report) = self.status.report.take() {
-            report.write(turn.now(), &mut |clock, out, job| self.write_piece(clock, out, job));
+            report.write(turn.now(), &mut |clock, out, job| self.write_piece(turn, clock, out, job));
             self.status.report = Some(report);
         }
         #[cfg(feature = "status")]
@@ -93,6 +95,7 @@ impl Checkers {
     /// Writes the next piece; past the last one of a part goes on to the next part.
     pub(super) fn write_piece(
         &mut self,
+        turn: &Turn<'_>,
         clock: &Clock,
         out: &mut dyn Write,
         job: &mut Job<Part>,
@@ -125,9 +128,11 @@ impl Checkers {
             #[cfg(feature = "status")]
             Part::MetricsChecks => self.metrics_check(clock, out, position),
             #[cfg(feature = "status")]
+            Part::MetricsProcess if position == 0 => Some(self.metrics_process(turn, out)),
+            #[cfg(feature = "status")]
             Part::AnswerEnd if position == 0 => Some(self.status.asked.sheet.end(out)),
             #[cfg(feature = "status")]
-            Part::AnswerEnd => None,
+            Part::AnswerEnd | Part::MetricsProcess => None,
             Part::Global | Part::Tls | Part::End => None,
         };
         job.advance(written, job.part.after())

@@ -89,6 +89,12 @@ impl Kind {
 }
 
 impl Link {
+    /// Whether an address that is not ours is on it.
+    #[must_use]
+    pub fn has(&self, addr: IpAddr) -> bool {
+        self.addresses.iter().any(|there| there.addr == addr)
+    }
+
     /// The source of adverts: the first IPv4 address, or the first link-local IPv6 address.
     #[must_use]
     pub fn source(&self, family: Family) -> Option<IpAddr> {

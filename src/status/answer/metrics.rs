@@ -13,6 +13,7 @@ use super::vrrp::{addresses, number};
 use crate::config::model::ServiceName;
 #[cfg(feature = "lvs")]
 use crate::config::model::service::{Key, Protocol, RealServer, VirtualServer};
+use crate::daemon::kind;
 #[cfg(feature = "lvs")]
 use crate::daemon::moment::Epoch;
 #[cfg(feature = "lvs")]
@@ -37,9 +38,9 @@ pub enum Form {
 
 /// A family of samples.
 #[derive(Clone, Copy, Debug)]
-pub struct Family {
+pub struct Family<'a> {
     /// Its name; that of a counter without `_total`.
-    pub name: &'static str,
+    pub name: &'a str,
     /// What it is.
     pub kind: Kind,
     /// What it means.
@@ -60,8 +61,8 @@ pub enum Kind {
 /// The labels of a sample.
 pub type Labels<'a> = [(&'a str, &'a dyn Display)];
 
-impl Family {
-    const fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+impl<'a> Family<'a> {
+    const fn new(name: &'a str, kind: Kind, help: &'static str) -> Self {
         Self { name, kind, help }
     }
 
@@ -142,7 +143,7 @@ enum Says {
 }
 
 /// The families of virtual routers.
-static INSTANCES: [(Family, Says); 39] = [
+static INSTANCES: [(Family<'static>, Says); 39] = [
     (
         Family::new(
             "keepalived_vrrp_state",
@@ -237,11 +238,15 @@ static INSTANCES: [(Family, Says); 39] = [
     ),
 ];
 
-const fn counter(name: &'static str, help: &'static str, count: fn(&Counters) -> u64) -> (Family, Says) {
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    count: fn(&Counters) -> u64,
+) -> (Family<'static>, Says) {
     (Family::new(name, Kind::Counter, help), Says::Count(count))
 }
 
-const fn bare(name: &'static str, count: fn(&Counters) -> u64) -> (Family, Says) {
+const fn bare(name: &'static str, count: fn(&Counters) -> u64) -> (Family<'static>, Says) {
     (Family::new(name, Kind::Bare, "As keepalived_exporter of gen2brain has it"), Says::Bare(count))
 }
 
@@ -254,7 +259,7 @@ pub const fn place(position: usize, count: usize) -> (usize, Option<usize>) {
 
 /// The head of a family of virtual routers; none: there is no such family.
 #[must_use]
-pub fn instances(position: usize) -> Option<&'static Family> {
+pub fn instances(position: usize) -> Option<&'static Family<'static>> {
     INSTANCES.get(position).map(|(family, _)| family)
 }
 
@@ -308,39 +313,37 @@ pub fn instance(out: &mut dyn Write, clock: &Clock, position: usize, instance: &
 }
 
 /// The families of tracked scripts.
-pub static SCRIPTS: [Family; 2] = [
+pub static SCRIPTS: [Family<'static>; 2] = [
     Family::new("keepalived_script_status", Kind::Gauge, "Result of the tracked script: 0 bad, 1 good"),
     Family::new("keepalived_script_state", Kind::Gauge, "The tracked script: 0 idle, 1 running"),
 ];
 
-/// Writes what the VRRP process has counted of itself.
+/// Octets of the longest of these names, and some.
+const LONGEST_NAME: usize = 48;
+
+/// Writes what a process has counted of itself. Each process has families of its own, for each writes its own.
 ///
 /// # Errors
 /// What `out` says.
-pub fn process(out: &mut dyn Write, form: Form, process: &Process) -> fmt::Result {
-    let seconds = Seconds(process.latest);
-    let all: [(Family, &dyn Display); 5] = [
+pub fn process(out: &mut dyn Write, form: Form, child: kind::Kind, counted: &Process) -> fmt::Result {
+    let seconds = Seconds(counted.latest);
+    let all: [(&str, Kind, &'static str, &dyn Display); 6] = [
         (
-            Family::new(
-                "keepalived_vrrp_heap_allocations",
-                Kind::Counter,
-                "Heap allocations since the start was over",
-            ),
-            &process.allocations,
+            "heap_allocations",
+            Kind::Counter,
+            "Heap allocations since the start was over",
+            &counted.allocations,
         ),
-        (Family::new("keepalived_vrrp_heap_bytes", Kind::Gauge, "Octets on the heap"), &process.live),
-        (Family::new("keepalived_vrrp_loop_turns", Kind::Counter, "Turns of the loop"), &process.turns),
-        (Family::new("keepalived_vrrp_loop_stalls", Kind::Counter, "Turns that began late"), &process.stalls),
-        (
-            Family::new(
-                "keepalived_vrrp_loop_lateness_seconds",
-                Kind::Gauge,
-                "The longest time by which a turn began late",
-            ),
-            &seconds,
-        ),
+        ("heap_bytes", Kind::Gauge, "Octets on the heap", &counted.live),
+        ("loop_turns", Kind::Counter, "Turns of the loop", &counted.turns),
+        ("loop_stalls", Kind::Counter, "Turns that began late", &counted.stalls),
+        ("loop_lateness_seconds", Kind::Gauge, "The longest time by which a turn began late", &seconds),
+        ("netlink_overruns", Kind::Counter, "Times that the kernel dropped notifications", &counted.overruns),
     ];
-    all.iter().try_for_each(|(family, value)| {
+    all.iter().try_for_each(|(tail, kind, help, value)| {
+        let mut name = heapless::String::<LONGEST_NAME>::new();
+        write!(name, "keepalived_{}_{tail}", child.word())?;
+        let family = Family::new(&name, *kind, help);
         family.head(out, form)?;
         family.sample(out, &[], *value)
     })
@@ -356,7 +359,7 @@ pub enum Of<View, Counts> {
 
 /// The families of virtual servers.
 #[cfg(feature = "lvs")]
-pub static SERVICES: [(Family, Of<ServiceView, Stats>); 8] = [
+pub static SERVICES: [(Family<'static>, Of<ServiceView, Stats>); 8] = [
     decided("keepalived_lvs_quorum", "The virtual server has quorum", |view| view.quorum.into()),
     decided("keepalived_lvs_live_weight", "Weight of the real servers that are up", |view| view.live),
     decided("keepalived_lvs_servers_up", "Real servers that are up", |view| view.up.into()),
@@ -369,7 +372,7 @@ pub static SERVICES: [(Family, Of<ServiceView, Stats>); 8] = [
 
 /// The families of real servers.
 #[cfg(feature = "lvs")]
-pub static SERVERS: [(Family, Of<RealView, Load>); 11] = [
+pub static SERVERS: [(Family<'static>, Of<RealView, Load>); 11] = [
     decided("keepalived_lvs_server_up", "The real server is up", |view| view.up.into()),
     decided("keepalived_lvs_server_weight", "Weight of the real server while it is up", |view| {
         view.weight.into()
@@ -392,7 +395,7 @@ const fn decided<View, Counts>(
     name: &'static str,
     help: &'static str,
     value: fn(&View) -> u64,
-) -> (Family, Of<View, Counts>) {
+) -> (Family<'static>, Of<View, Counts>) {
     (Family::new(name, Kind::Gauge, help), Of::Decided(value))
 }
 
@@ -401,14 +404,14 @@ const fn counted<View, Counts>(
     name: &'static str,
     kind: Kind,
     value: fn(&Counts) -> u64,
-) -> (Family, Of<View, Counts>) {
+) -> (Family<'static>, Of<View, Counts>) {
     (Family::new(name, kind, "As the kernel has counted it"), Of::Counted(value))
 }
 
 /// The head of a family of virtual servers or of real servers; none: there is no such family.
 #[cfg(feature = "lvs")]
 #[must_use]
-pub fn services(position: usize) -> Option<&'static Family> {
+pub fn services(position: usize) -> Option<&'static Family<'static>> {
     let of_servers = || SERVERS.get(position.checked_sub(SERVICES.len())?).map(|(family, _)| family);
     SERVICES.get(position).map(|(family, _)| family).or_else(of_servers)
 }
@@ -449,7 +452,7 @@ impl Labelled<'_> {
     pub fn sample(
         &self,
         out: &mut dyn Write,
-        (family, of): &(Family, Of<ServiceView, Stats>),
+        (family, of): &(Family<'static>, Of<ServiceView, Stats>),
         view: &ServiceView,
         stats: Option<&Stats>,
     ) -> fmt::Result {
@@ -469,7 +472,7 @@ impl Labelled<'_> {
     pub fn sample_server(
         &self,
         out: &mut dyn Write,
-        (family, of): &(Family, Of<RealView, Load>),
+        (family, of): &(Family<'static>, Of<RealView, Load>),
         (server, name): (&RealServer, &dyn Display),
         view: &RealView,
         load: Option<&Load>,
@@ -490,7 +493,7 @@ impl Labelled<'_> {
 }
 
 /// The families of checks.
-pub static CHECKS: [Family; 3] = [
+pub static CHECKS: [Family<'static>; 3] = [
     Family::new("keepalived_check_up", Kind::Gauge, "The last verdict of the check is up"),
     Family::new(
         "keepalived_check_overdue",
@@ -528,7 +531,7 @@ pub fn check(
 }
 
 /// The family of BFD sessions.
-pub static SESSIONS: Family = Family::new("keepalived_bfd_up", Kind::Gauge, "The BFD session is up");
+pub static SESSIONS: Family<'static> = Family::new("keepalived_bfd_up", Kind::Gauge, "The BFD session is up");
 
 #[cfg(test)]
 mod tests {

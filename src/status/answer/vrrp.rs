@@ -64,7 +64,7 @@ where
 /// How many addresses it has, and how many of them are in the kernel.
 pub(super) fn addresses(instance: &Instance<'_>) -> (usize, usize) {
     let count = instance.config.addresses.len().saturating_add(instance.config.excluded.len());
-    let held = (0..count).filter(|position| (instance.place)(*position).held).count();
+    let held = (0..count).filter(|position| (instance.place)(*position).in_kernel).count();
     (held, count)
 }
 
@@ -143,7 +143,7 @@ fn details<'t>(
     }
     for (line, position) in config.addresses.iter().chain(&config.excluded).zip(0..) {
         let place = (instance.place)(position);
-        let held = if place.held { "in the kernel" } else { "not in the kernel" };
+        let held = if place.in_kernel { "in the kernel" } else { "not in the kernel" };
         writeln!(out, "  address     {} dev {}: {held}", line.prefix, Or(place.interface, "(none)"))?;
     }
     Ok(())
@@ -212,7 +212,7 @@ fn json<'t>(
         let place = (instance.place)(position);
         fields.text("address", line.prefix)?;
         fields.maybe("interface", place.interface)?;
-        fields.truth("in_kernel", place.held)?;
+        fields.truth("in_kernel", place.in_kernel)?;
         fields.truth("in_adverts", position < config.addresses.len())
     })?;
     let extension = instance.router.extension().copied().unwrap_or_default();

@@ -13,8 +13,10 @@ pub struct Whereabouts<'a> {
     pub interface: Option<&'a str>,
     /// For an interface of our own the one that it lies on.
     pub base: Option<&'a str>,
-    /// It is there.
+    /// Its holder has put it there.
     pub held: bool,
+    /// The kernel has it, whoever has put it there.
+    pub in_kernel: bool,
     /// The firewall drops packets to it.
     pub guarded: bool,
 }

@@ -35,6 +35,9 @@ pub mod route;
 pub mod rule;
 mod transport;
 
+pub(super) use transport::note_overrun;
+pub use transport::overruns;
+
 #[cfg(test)]
 pub(super) mod test_octets;
 #[cfg(test)]

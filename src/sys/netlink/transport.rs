@@ -1,5 +1,6 @@
 //! The netlink socket: neli's, not blocking, read in batches.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,6 +14,20 @@ use crate::sys::filter::OctetSet;
 use crate::sys::inbox::Inbox;
 use crate::sys::queue::{self, QueueSize};
 use crate::sys::socket::{if_known, set_option};
+
+/// How often this process was told that notifications are lost.
+static OVERRUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// How often the kernel has dropped notifications for this process because a queue of a netlink socket was full.
+#[must_use]
+pub fn overruns() -> usize {
+    OVERRUNS.load(Ordering::Relaxed)
+}
+
+/// Notifications are lost.
+pub(in crate::sys) fn note_overrun() {
+    OVERRUNS.fetch_add(1, Ordering::Relaxed);
+}
 
 /// A bound netlink socket.
 pub(super) struct Transport {
@@ -110,6 +125,7 @@ impl Transport {
     ) -> io::Result<usize> {
         let count = match self.receive(inbox) {
             Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                note_overrun();
                 each(None);
                 return Ok(inbox.capacity());
             }

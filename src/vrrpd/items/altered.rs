@@ -8,6 +8,7 @@ use crate::base::time::Instant;
 use crate::child::links::Links;
 use crate::sys::netlink::addr::{Address, AddressFlags, FOREVER};
 use crate::vrrpd::live::Instance;
+use crate::vrrpd::live::item::Input;
 use crate::vrrpd::report;
 
 impl Items {
@@ -23,8 +24,12 @@ impl Items {
         let Some(instance) = instances.get_mut(id.index()) else { return };
         let Some(wanted) = instance.address(usize::from(position), seen.interface) else { return };
         let Some(moved) = instance.addresses.get_mut(usize::from(position)) else { return };
-        let kept = moved.item.is_there() && !moved.item.no_track();
-        if !kept || is_as(&wanted, seen) || !moved.item.may_be_put_back(now) {
+        if moved.item.no_track() {
+            // Another program may have put back what it had deleted.
+            moved.item.handle(Input::There { keep: false });
+            return;
+        }
+        if !moved.item.is_there() || is_as(&wanted, seen) || !moved.item.may_be_put_back(now) {
             return;
         }
         instance.router.counters_mut().restored += 1;

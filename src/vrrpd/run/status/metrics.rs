@@ -50,7 +50,7 @@ impl Vrrp {
     }
 
     pub(super) fn metrics_process(&self, turn: &Turn<'_>, out: &mut dyn Write) -> fmt::Result {
-        metrics::process(out, self.form(), &self.process_stats(turn))
+        metrics::process(out, self.form(), self.process.kind, &self.process.stats(turn))
     }
 
     /// Answers whether the child is alive, or whether each MASTER has its addresses in the kernel and nobody else has.
@@ -61,19 +61,18 @@ impl Vrrp {
         let mut told = 0_usize;
         for instance in &self.routers.instances {
             let state = instance.router.state();
-            let missing = instance.addresses.iter().filter(|moved| moved.item.is_missing()).count();
+            let held = instance.addresses.iter().filter(|vip| self.is_in_kernel(vip)).count();
             let all = instance.addresses.len();
             let fits = match state {
-                State::Master => missing == 0,
-                State::Backup | State::Fault => missing == all,
+                State::Master => held == all,
+                State::Backup | State::Fault => held == 0,
                 State::Init => false,
             };
             if fits || told >= TOLD {
                 continue;
             }
             told = told.saturating_add(1);
-            let (name, held) = (&instance.config.name, all.saturating_sub(missing));
-            let text = word(state);
+            let (name, text) = (&instance.config.name, word(state));
             if writeln!(file, "{name} is {text} with {held} of {all} addresses in the kernel").is_err() {
                 return Answered::Failed;
             }

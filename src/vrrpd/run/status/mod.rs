@@ -31,7 +31,7 @@ use crate::status::dump::machine::Machine;
 use crate::status::dump::{Clock, section};
 use crate::status::file::{Kind, StatusFile};
 use crate::status::{json, stats};
-use crate::sys::{alloc, process};
+use crate::sys::process;
 use crate::vrrpd::report;
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::slots::Slot;
@@ -231,7 +231,7 @@ impl Vrrp {
             Part::Links => self.write_link(out, position),
             Part::Counters => self.write_counters(out, position, job.clear),
             Part::Further => self.write_further(out, position, job.clear),
-            Part::Process if position == 0 => Some(stats::process(out, &self.process_stats(turn))),
+            Part::Process if position == 0 => Some(stats::process(out, &self.process.stats(turn))),
             Part::JsonBegin if position == 0 => Some(json::open(out, self.json_version())),
             Part::JsonInstances => self.write_json_instance(out, position),
             Part::JsonProcesses => self.write_json_process(out, position),
@@ -297,20 +297,5 @@ impl Vrrp {
             counters.restored = 0;
         }
         Some(stats::further(out, &instance.config.name, &before))
-    }
-
-    fn process_stats(&self, turn: &Turn<'_>) -> stats::Process {
-        let loop_ = turn.counters();
-        stats::Process {
-            allocations: alloc::allocations().wrapping_sub(self.process.meter.loading),
-            loading: self.process.meter.loading,
-            live: alloc::live(),
-            turns: loop_.turns,
-            deadlines: loop_.expired,
-            stalls: loop_.stalls,
-            latest: loop_.latest,
-            turn: loop_.longest,
-            slice: self.process.meter.slice,
-        }
     }
 }

@@ -38,7 +38,13 @@ impl Vrrp {
         let dev = dev.or_else(|| {
             Some(&self.links.table.link(self.items.statics.addresses.get(position)?.link?)?.name)
         });
-        let place = Whereabouts { interface: dev.map(IfName::as_str), base: None, held, guarded: false };
+        let place = Whereabouts {
+            interface: dev.map(IfName::as_str),
+            base: None,
+            held,
+            in_kernel: held,
+            guarded: false,
+        };
         let track_group = self.track_group(line.track_group);
         Some(writeln!(out, "     {}", AddressLine { line: &line.address, place, track_group }))
     }

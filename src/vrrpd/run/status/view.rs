@@ -11,8 +11,9 @@ use crate::status::dump::instance::instance;
 use crate::status::dump::tables::{self, script};
 use crate::status::dump::{self, Clock, Owner, Runs, trackers};
 use crate::status::json;
-use crate::vrrpd::live::Instance;
+use crate::vrrpd::live::item::Presence;
 use crate::vrrpd::live::notify::Script;
+use crate::vrrpd::live::{Instance, Vip};
 use crate::vrrpd::run::Vrrp;
 use crate::vrrpd::track::Object;
 
@@ -92,8 +93,15 @@ impl Vrrp {
             interface: name(moved.link),
             base: name(base),
             held: !moved.item.is_missing(),
+            in_kernel: self.is_in_kernel(moved),
             guarded: false,
         }
+    }
+
+    /// Whether the kernel has an address, of this child or put there by another program, maybe as part of another network.
+    pub(super) fn is_in_kernel(&self, vip: &Vip) -> bool {
+        let is_on = |link| self.links.table.link(link).is_some_and(|link| link.has(vip.prefix.addr));
+        matches!(vip.item.presence(), Presence::Ours | Presence::Foreign) || vip.link.is_some_and(is_on)
     }
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
