@@ -3,6 +3,7 @@
 //! Uses nothing of the daemon's own code, so that a mistake there cannot excuse itself here.
 //! Start reading with [`net`], which is what a test holds, then [`node`] and [`daemon`].
 
+pub(crate) mod ask;
 pub(crate) mod bounds;
 pub(crate) mod capture;
 pub(crate) mod client;
@@ -15,5 +16,6 @@ pub(crate) mod judge;
 pub(crate) mod load;
 pub(crate) mod net;
 pub(crate) mod node;
+pub(crate) mod pair;
 pub(crate) mod skip;
 pub(crate) mod stats;
