@@ -11,15 +11,17 @@
 //! no test writes to the host's disk.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, sethostname};
 
 use super::{bounds, load};
 
@@ -29,44 +31,8 @@ pub(crate) const UNDER_TEST: &str = "/run/lab/keepalived";
 /// What every process of a node finds its programs by; /usr/local/bin is the node's own.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Runs in the fresh namespaces with the binary under test as `$1` and the host name as `$2`.
-///
-/// /run, /tmp, /etc, /dev and /usr/local/bin become the node's own; /etc and /dev keep the host's entries.
-const FURNISH: &str = r#"
-set -e
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-hostname "$2"
-mount -t sysfs lab /sys 2>/dev/null || true
-mount -t tmpfs -o mode=755,size=256m lab /run
-mkdir -p /run/lab /run/host/etc /run/host/dev
-touch /run/lab/keepalived
-mount --bind "$1" /run/lab/keepalived
-mount --bind /etc /run/host/etc
-mount -t tmpfs -o mode=755,size=16m lab /etc
-ln -s /run/host/etc/* /etc/
-rm -f /etc/keepalived /etc/keepalived.conf
-mkdir /etc/keepalived
-mount --bind /dev /run/host/dev
-mount -t tmpfs -o mode=755,size=16m lab /dev
-for device in null zero full random urandom tty; do
-    touch /dev/$device
-    mount --bind /run/host/dev/$device /dev/$device
-done
-touch /dev/console
-mount --bind /dev/null /dev/console
-ln -s /proc/self/fd /dev/fd
-mount -t tmpfs -o mode=1777,size=256m lab /tmp
-mkdir -p /usr/local/bin
-mount -t tmpfs -o mode=755,size=64m lab /usr/local/bin
-ip link set lo up
-echo 1 > /proc/sys/net/ipv4/ip_forward
-for scope in all default; do
-    echo 0 > /proc/sys/net/ipv6/conf/$scope/accept_dad
-    echo 0 > /proc/sys/net/ipv6/conf/$scope/router_solicitations
-done 2>/dev/null || true
-echo ready
-read -r _
-"#;
+/// The first process of a node; what else it needs is done by [`furnish`], which starts no process.
+const FIRST: &str = "ip link set lo up; echo ready; read -r _";
 
 /// A machine of its own; gone with everything in it when dropped.
 pub(crate) struct Node {
@@ -82,9 +48,8 @@ impl Node {
         load::begin();
         let mut unshare = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork"])
-            .args(["--kill-child=KILL", "--mount-proc", "bash", "-c", FURNISH, "node"])
-            .arg(binary_under_test())
-            .arg(name)
+            .args(["--kill-child=KILL", "--mount-proc", "bash", "-c", FIRST])
+            .env("PATH", SEARCH_PATH)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -92,10 +57,44 @@ impl Node {
         let mut line = String::new();
         let stdout = unshare.stdout.take().expect("standard output is a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("the node answers");
-        assert_eq!(line, "ready\n", "node {name} could not be furnished (see the lines above)");
+        assert_eq!(line, "ready\n", "node {name} did not begin (see the lines above)");
         let first = children(unshare.id().cast_signed());
         assert_eq!(first.len(), 1, "unshare has one child");
-        Self { name: name.to_owned(), unshare, first: first[0] }
+        let node = Self { name: name.to_owned(), unshare, first: first[0] };
+        let program = binary_under_test();
+        let furnished = node.inside(|| furnish(&program, name));
+        furnished.unwrap_or_else(|error| panic!("node {name} could not be furnished: {error}"));
+        node
+    }
+
+    /// Does something in the namespaces of the node: in a thread of its own, which has entered them. Processes that it
+    /// starts are the node's.
+    pub(crate) fn inside<T: Send>(&self, what: impl FnOnce() -> T + Send) -> T {
+        let kinds = [
+            ("net", CloneFlags::CLONE_NEWNET),
+            ("uts", CloneFlags::CLONE_NEWUTS),
+            ("ipc", CloneFlags::CLONE_NEWIPC),
+            ("pid", CloneFlags::CLONE_NEWPID),
+            ("mnt", CloneFlags::CLONE_NEWNS),
+        ];
+        let open = |(name, kind)| {
+            (
+                fs::File::open(format!("/proc/{}/ns/{name}", self.first)).expect("a namespace of the node"),
+                kind,
+            )
+        };
+        let namespaces = kinds.map(open);
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(move || {
+                // A namespace of mounts is entered only by whoever shares its root and folder with nobody.
+                unshare(CloneFlags::CLONE_FS).expect("a root of its own");
+                for (namespace, kind) in &namespaces {
+                    setns(namespace, *kind).expect("enter a namespace of the node");
+                }
+                what()
+            });
+            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// The node's host name, which tests use as its name everywhere.
@@ -173,7 +172,20 @@ impl Node {
 
     /// Runs a line of shell in the node, whatever its outcome.
     pub(crate) fn try_shell(&self, line: &str) -> Output {
-        self.command("bash").args(["-c", line]).output().expect("nsenter runs")
+        self.output("bash", &["-c", line])
+    }
+
+    /// Runs a program in the node, whatever its outcome. Labs do so all the time: not by way of nsenter.
+    fn output(&self, program: &str, arguments: &[&str]) -> Output {
+        let run = || {
+            Command::new(program)
+                .args(arguments)
+                .env("PATH", SEARCH_PATH)
+                .env_remove("CARGO_MANIFEST_DIR")
+                .stdin(Stdio::null())
+                .output()
+        };
+        self.inside(run).unwrap_or_else(|error| panic!("{program} does not run: {error}"))
     }
 
     /// Starts a process that only has to exist under the name `name` (for pgrep and killall); its pid.
@@ -206,8 +218,7 @@ impl Node {
 
     /// The addresses on an interface of the node, with their prefix lengths ("10.9.0.100/32").
     pub(crate) fn addresses(&self, interface: &str) -> Vec<String> {
-        let output =
-            self.command("ip").args(["-o", "addr", "show", "dev", interface]).output().expect("ip runs");
+        let output = self.output("ip", &["-o", "addr", "show", "dev", interface]);
         String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter_map(|line| {
@@ -239,6 +250,60 @@ impl Drop for Node {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// Makes the files of a node, in its namespaces: /run, /tmp, /etc, /dev and /usr/local/bin become its own; /etc and /dev keep
+/// the host's entries. A program does this, and no shell: a lab has many nodes.
+fn furnish(program: &Path, name: &str) -> io::Result<()> {
+    sethostname(name)?;
+    // Where the kernel does not permit that, /sys is the host's.
+    let _ = fresh("sysfs", "/sys", "");
+    fresh("tmpfs", "/run", "mode=755,size=256m")?;
+    for folder in ["/run/lab", "/run/host/etc", "/run/host/dev"] {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(UNDER_TEST, "")?;
+    bind(program, UNDER_TEST)?;
+    bind("/etc", "/run/host/etc")?;
+    fresh("tmpfs", "/etc", "mode=755,size=16m")?;
+    for entry in fs::read_dir("/run/host/etc")? {
+        let entry = entry?.file_name();
+        let is_own = |name: &str| name.starts_with('.') || ["keepalived", "keepalived.conf"].contains(&name);
+        if !entry.to_str().is_none_or(is_own) {
+            symlink(Path::new("/run/host/etc").join(&entry), Path::new("/etc").join(&entry))?;
+        }
+    }
+    fs::create_dir("/etc/keepalived")?;
+    bind("/dev", "/run/host/dev")?;
+    fresh("tmpfs", "/dev", "mode=755,size=16m")?;
+    for device in ["null", "zero", "full", "random", "urandom", "tty"] {
+        fs::write(format!("/dev/{device}"), "")?;
+        bind(format!("/run/host/dev/{device}"), format!("/dev/{device}"))?;
+    }
+    fs::write("/dev/console", "")?;
+    bind("/dev/null", "/dev/console")?;
+    symlink("/proc/self/fd", "/dev/fd")?;
+    fresh("tmpfs", "/tmp", "mode=1777,size=256m")?;
+    fs::create_dir_all("/usr/local/bin")?;
+    fresh("tmpfs", "/usr/local/bin", "mode=755,size=64m")?;
+    fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+    for scope in ["all", "default"] {
+        for switch in ["accept_dad", "router_solicitations"] {
+            // A kernel may be without IPv6.
+            let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/{switch}"), "0");
+        }
+    }
+    Ok(())
+}
+
+/// Mounts a file system that nobody else has.
+fn fresh(kind: &str, at: &str, options: &str) -> io::Result<()> {
+    Ok(mount(Some("lab"), at, Some(kind), MsFlags::empty(), Some(options))?)
+}
+
+/// Shows a file or a folder at another place, too.
+fn bind(what: impl AsRef<Path>, at: impl AsRef<Path>) -> io::Result<()> {
+    Ok(mount(Some(what.as_ref()), at.as_ref(), None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }
 
 /// The daemon that the labs test: LAB_BINARY, else the one that cargo has just built.
