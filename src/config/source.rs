@@ -71,9 +71,14 @@ impl Files for Disk {
         // Some files of the kernel count as plain and hold up who reads them until something happens.
         let waits = libc::O_NONBLOCK | libc::O_NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(waits).open(path).map_err(refusal)?;
-        usable(&file.metadata().map_err(refusal)?)?;
-        let mut bytes = Vec::new();
+        let about = file.metadata().map_err(refusal)?;
+        usable(&about)?;
         let most = u64::try_from(limit::CONFIG_OCTETS).unwrap_or(u64::MAX);
+        if about.len() > most {
+            // Not read up to there: a small machine has no memory for it.
+            return Err(Unusable::Size);
+        }
+        let mut bytes = Vec::new();
         file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(refusal)?;
         if bytes.len() > limit::CONFIG_OCTETS { Err(Unusable::Size) } else { Ok(bytes.into()) }
     }

@@ -18,6 +18,7 @@
 mod addresses;
 mod around;
 mod auth;
+mod bad_files;
 #[cfg(feature = "bfd")]
 mod bfd;
 #[cfg(feature = "bfd")]
