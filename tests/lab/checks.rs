@@ -440,6 +440,46 @@ fn a_lost_quorum_lowers_a_priority_by_way_of_a_file() {
     daemon.stop();
 }
 
+/// Servers that the MASTER alone cannot reach move its address to the router that reaches them, and back (field case 22).
+#[test]
+fn servers_that_only_the_master_misses_move_its_address() {
+    let net = Net::without_referee();
+    let (a, b) = (net.node("a", "eth0", &["10.9.0.1/24"]), net.node("b", "eth0", &["10.9.0.2/24"]));
+    let backend = net.node("c", "eth0", &["10.9.0.3/24"]);
+    backend.shell("/usr/bin/python3 -c 'import socket\ns = socket.create_server((\"10.9.0.3\", 80))\nwhile True: s.accept()' >/dev/null 2>&1 &");
+    eventually("it listens", SOON, || !backend.shell("ss -Hltn 'sport = :80'").trim().is_empty());
+    let conf = |priority: u8| {
+        format!(
+            "track_file pool {{\n file /run/pool\n weight -1\n}}\n\
+             vrrp_instance VI {{\n interface eth0\n virtual_router_id 1\n priority {priority}\n advert_int 0.2\n\
+             version 3\n track_file {{\n pool\n }}\n virtual_ipaddress {{\n 10.9.0.100\n }}\n}}\n\
+             virtual_server 10.9.0.100 80 {{\n delay_loop 0.2\n lvs_sched rr\n protocol TCP\n\
+             quorum_up \"/usr/local/bin/pool 0\"\n quorum_down \"/usr/local/bin/pool 100\"\n\
+             real_server 10.9.0.3 80 {{\n TCP_CHECK {{\n connect_timeout 1\n retry 0\n warmup 0\n }}\n }}\n}}\n"
+        )
+    };
+    let daemons = [(&a, 150), (&b, 100)].map(|(node, priority)| {
+        node.write("/run/pool", "0\n");
+        node.write_script("/usr/local/bin/pool", "#!/bin/sh\necho $1 > /run/pool\n");
+        Daemon::start(node, US, &conf(priority))
+    });
+    let held = || [&a, &b].map(|node| node.holds("eth0", "10.9.0.100"));
+    eventually("the first router is MASTER", SOON, || held() == [true, false]);
+    daemons.iter().for_each(|daemon| daemon.wait_log("success.", SOON));
+    backend.shell(
+        "nft 'table ip t { chain c { type filter hook input priority 0; ip saddr 10.9.0.1 reject; }; }'",
+    );
+    // A check, its script and its file, and a Master_Down_Interval.
+    let soon = Duration::from_millis(200 + 1_000 + 4 * 200);
+    eventually("the other router has the address", soon + START, || held() == [false, true]);
+    backend.shell("nft delete table ip t");
+    eventually("the address is back", soon + START, || held() == [true, false]);
+    assert_eq!(daemons[1].logged("Removing service"), 0, "{}", daemons[1].log());
+    for daemon in daemons {
+        daemon.stop();
+    }
+}
+
 /// Takes connections and never answers; each is written down with its time in milliseconds.
 const SILENT: &str = "
 import socket, time

@@ -69,6 +69,7 @@ pub(super) fn quorum_too_high(input: &Input<'_>, report: &mut Report<'_>) {
     }
 }
 
+/// Field case 20.
 pub(super) fn persistence_inhibit(input: &Input<'_>, report: &mut Report<'_>) {
     for service in input.model.services.iter().filter(|service| service.persistence.is_some()) {
         let inhibited = service.servers.iter().filter(|server| server.inhibit).count();
