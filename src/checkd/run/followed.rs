@@ -51,22 +51,11 @@ impl Checkers {
 
     /// The kernel tells of the watched directories.
     pub(super) fn files_ready(&mut self, turn: &mut Turn<'_>) -> Again {
-        let read = self.files.hear();
-        if self.process.stopping {
-            return Again::Done;
-        }
-        self.read_touched(turn);
-        if !self.files.are_watched() {
+        let again = self.files.ready();
+        if !self.process.stopping {
             self.watch_missing(turn);
         }
-        match read {
-            Ok(true) => Again::More,
-            Ok(false) => Again::Done,
-            Err(error) => {
-                report::kernel_failed("inotify", &error);
-                Again::Done
-            }
-        }
+        again
     }
 
     /// Directories that are not watched are tried again each second, and their files read meanwhile.
@@ -74,22 +63,16 @@ impl Checkers {
         if !self.files.watch() {
             self.arm_retry(turn);
         }
-        self.read_touched(turn);
+        let mut from = 0;
+        while let Some((id, read)) = self.files.next_touched(turn.now(), &mut from) {
+            self.follow_file(turn, id, read);
+        }
     }
 
     /// The time has come to read a file that changed too soon after it was read.
     pub(super) fn file_due(&mut self, turn: &mut Turn<'_>, id: FileId) {
         let read = self.files.handle(turn.now(), id, FileInput::Timeout);
         self.follow_file(turn, id, read);
-    }
-
-    fn read_touched(&mut self, turn: &mut Turn<'_>) {
-        let mut from = 0;
-        while let Some(id) = self.files.next_touched(from) {
-            from = id.index();
-            let read = self.files.handle(turn.now(), id, FileInput::Touched);
-            self.follow_file(turn, id, read);
-        }
     }
 
     fn follow_file(&mut self, turn: &mut Turn<'_>, file: FileId, read: bool) {

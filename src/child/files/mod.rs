@@ -15,7 +15,7 @@ use crate::base::rate::Budget;
 use crate::base::time::Instant;
 use crate::config::Model;
 use crate::config::model::TrackFile;
-use crate::daemon::reactor::{Interest, Turn};
+use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
 use crate::proto::track::{File, FileAction, FileInput, is_number};
 use crate::sys::inotify::{Happening, Inotify, Watch};
@@ -167,8 +167,14 @@ impl Files {
         all
     }
 
-    /// The next marked file from `from` on, its mark taken off.
-    pub fn next_touched(&mut self, from: usize) -> Option<FileId> {
+    /// The next marked file from `from` on, which moves there, its mark taken off; and whether the file is to be read now.
+    pub fn next_touched(&mut self, now: Instant, from: &mut usize) -> Option<(FileId, bool)> {
+        let id = self.next_marked(*from)?;
+        *from = id.index();
+        Some((id, self.handle(now, id, FileInput::Touched)))
+    }
+
+    fn next_marked(&mut self, from: usize) -> Option<FileId> {
         let position = self.files.iter().skip(from).position(|file| file.touched)?.checked_add(from)?;
         self.files.get_mut(position)?.touched = false;
         Some(FileId::at(position))
@@ -186,15 +192,19 @@ impl Files {
         self.files.get(id.index()).and_then(|file| file.machine.poll_at())
     }
 
-    /// Takes what the kernel reports of the watched directories; whether there may be more.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn hear(&mut self) -> io::Result<bool> {
-        let Some((mut inotify, registration)) = self.inotify.take() else { return Ok(false) };
+    /// Takes what the kernel reports of the watched directories: marks files.
+    pub fn ready(&mut self) -> Again {
+        let Some((mut inotify, registration)) = self.inotify.take() else { return Again::Done };
         let read = inotify.read(|happening| self.note(happening));
         self.inotify = Some((inotify, registration));
-        read
+        match read {
+            Ok(true) => Again::More,
+            Ok(false) => Again::Done,
+            Err(error) => {
+                kernel_failed("inotify", &error);
+                Again::Done
+            }
+        }
     }
 
     /// A file may have changed, or its time has come; whether it is to be read now.
@@ -251,7 +261,7 @@ impl Files {
         }
         // Nobody follows them yet: who begins or goes on is judged by the numbers that are read here.
         let mut from = 0;
-        while let Some(id) = self.next_touched(from) {
+        while let Some(id) = self.next_marked(from) {
             from = id.index();
             let _ = self.read(turn.now(), model, id, lines);
         }
