@@ -131,10 +131,10 @@ impl Shape {
 pub struct Bounds {
     /// The unit, empty for a plain number.
     pub unit: &'static str,
-    /// The lowest that is accepted.
-    pub from: i64,
+    /// The lowest that is accepted; this and the next are as narrow as the rows permit, of which there are hundreds.
+    pub from: i32,
     /// The highest that is accepted.
-    pub to: i64,
+    pub to: u32,
     /// What is used instead of a bad one; none: the line is not used.
     pub instead: Option<u8>,
     /// The lowest number that means something, when the range begins below it: keepalived raises zero to one.
@@ -149,7 +149,7 @@ impl Bounds {
     /// What is accepted.
     #[must_use]
     pub const fn range(&self) -> RangeInclusive<i64> {
-        self.from..=self.to
+        self.from as i64..=self.to as i64
     }
 }
 

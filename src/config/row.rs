@@ -43,12 +43,14 @@ pub enum Kind<D: 'static, M: 'static> {
     Skipped(&'static str),
 }
 
-/// A whole number: its unit, its range and what a bad one does.
+/// A whole number: its unit, its range and what a bad one does. In this order, so that the kind of a row is told by a value
+/// that no flag has, and takes no octets of its own.
+#[repr(C)]
 pub struct Integer<D: 'static> {
-    /// Its unit and what is accepted.
-    pub bounds: Bounds,
     /// Writes the field.
     pub set: fn(&mut D, i64),
+    /// Its unit and what is accepted.
+    pub bounds: Bounds,
 }
 
 /// Decimal seconds: range, resolution and what a bad one does.
@@ -80,7 +82,7 @@ pub struct Row<D: 'static, M: 'static> {
     /// What a repetition means.
     pub repeat: Repeat,
     /// The keyword that replaces this one.
-    pub replaced: Option<&'static str>,
+    pub replaced: Option<&'static &'static str>,
     /// The use of a replaced keyword is counted as a mistake.
     pub counted: bool,
     /// No address, no advert and no check hangs on it: a reload with a mistake in it is told and applied.
@@ -93,39 +95,64 @@ pub struct Row<D: 'static, M: 'static> {
 }
 
 // The program has about 600 rows: each octet of one counts in the flash.
-const _: () = assert!(size_of::<Row<(), ()>>() <= if cfg!(feature = "tools") { 152 } else { 112 });
+const _: () = assert!(size_of::<Row<(), ()>>() <= if cfg!(feature = "tools") { 136 } else { 96 });
 
 /// A word that a keyword's line, or each line of its block, knows: an option or a positional value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term {
     /// Below which option it stands: `nexthop`, `encap`; empty for the line itself.
+    #[cfg(feature = "tools")]
     pub path: &'static str,
     /// The word, or `<what>` for a positional value.
     pub name: &'static str,
     /// Its arguments with unit and range.
+    #[cfg(feature = "tools")]
     pub syntax: &'static str,
     /// What holds without it, as text.
+    #[cfg(feature = "tools")]
     pub default: &'static str,
     /// One sentence.
+    #[cfg(feature = "tools")]
     pub meaning: &'static str,
 }
 
 impl Term {
     /// A word of the line itself.
     #[must_use]
+    #[cfg_attr(
+        not(feature = "tools"),
+        allow(unused_variables, reason = "the texts of --explain are left out")
+    )]
     pub const fn new(
         name: &'static str,
         syntax: &'static str,
         default: &'static str,
         meaning: &'static str,
     ) -> Self {
-        Self { path: "", name, syntax, default, meaning }
+        Self {
+            name,
+            #[cfg(feature = "tools")]
+            path: "",
+            #[cfg(feature = "tools")]
+            syntax,
+            #[cfg(feature = "tools")]
+            default,
+            #[cfg(feature = "tools")]
+            meaning,
+        }
     }
 
     /// The same below an option.
     #[must_use]
+    #[cfg_attr(
+        not(feature = "tools"),
+        allow(unused_mut, unused_variables, reason = "the texts of --explain are left out")
+    )]
     pub const fn below(mut self, path: &'static str) -> Self {
-        self.path = path;
+        #[cfg(feature = "tools")]
+        {
+            self.path = path;
+        }
         self
     }
 }
@@ -247,7 +274,7 @@ impl<D, M> Row<D, M> {
     }
 
     /// Another keyword should be written instead; told as a counted warning or only as a note.
-    pub const fn replaced(mut self, by: &'static str, counted: bool) -> Self {
+    pub const fn replaced(mut self, by: &'static &'static str, counted: bool) -> Self {
         self.replaced = Some(by);
         self.counted = counted;
         self
@@ -289,7 +316,10 @@ impl<D, M> Row<D, M> {
             effect: self.effect,
             argument: self.argument,
             repeat: self.repeat,
-            replaced: self.replaced,
+            replaced: match self.replaced {
+                Some(by) => Some(*by),
+                None => None,
+            },
             counted: self.counted,
             aside: self.aside || matches!(self.effect, Effect::Never),
         }
@@ -303,10 +333,19 @@ impl<D, M> Row<D, M> {
 
 impl<D> Integer<D> {
     /// A number of which a bad one is not used and that tolerates text after its digits.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what does not fit is not compiled"
+    )]
     pub const fn new(unit: &'static str, range: RangeInclusive<i64>, set: fn(&mut D, i64)) -> Self {
-        let (from, to) = (*range.start(), *range.end());
+        let (from, to) = (*range.start() as i32, *range.end() as u32);
+        assert!(
+            from as i64 == *range.start() && to as i64 == *range.end(),
+            "a range that Bounds has no room for"
+        );
         let bounds = Bounds { unit, from, to, instead: None, raise: None, clamp: false, lenient: true };
-        Self { bounds, set }
+        Self { set, bounds }
     }
 
     /// Exactly a number.

@@ -118,7 +118,7 @@ fn choice(head: &Head, words: &[&str], line: &mut Line<'_>, arg: &Word<'_>) -> O
 
 /// A whole number.
 fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<i64> {
-    let (name, from, to) = (head.name, number.from, number.to);
+    let (name, from, to) = (head.name, i64::from(number.from), i64::from(number.to));
     let used = match value::integer(arg.text, number.range(), number.lenient) {
         Ok(read) => {
             let used = number.raise.map_or(read.value, |least| read.value.max(least.into()));

@@ -97,7 +97,7 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut
             reload: row.reload,
             effect,
             block_follows: row.has_block(),
-            replaced: row.replaced,
+            replaced: row.replaced.copied(),
         });
         let inside = match block {
             "top" => row.name.to_owned(),
@@ -168,7 +168,7 @@ mod tests {
             let (Kind::Integer(number), Some(show)) = (&row.kind, row.show) else {
                 continue;
             };
-            for end in [number.bounds.from, number.bounds.to] {
+            for end in [i64::from(number.bounds.from), i64::from(number.bounds.to)] {
                 let end = number.bounds.raise.map_or(end, |least| end.max(least.into()));
                 let mut draft = start.clone();
                 (number.set)(&mut draft, end);
@@ -197,9 +197,9 @@ mod tests {
                 continue;
             };
             let mut draft = script::ScriptDraft::default();
-            (number.set)(&mut draft, number.bounds.to);
+            (number.set)(&mut draft, number.bounds.to.into());
             let params = &draft.params;
-            assert!([params.rise, params.fall].contains(&u32::try_from(number.bounds.to).unwrap()));
+            assert!([params.rise, params.fall].contains(&number.bounds.to));
         }
     }
 }

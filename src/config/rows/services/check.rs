@@ -94,7 +94,7 @@ macro_rules! pages {
     ([$($sni:ident)?] $($last:expr),* $(,)?) => {
         network!("1", "3",
             row("nb_get_retry", Integer(int("", 0, U32, |d, n| d.timing.retry = Some(fit(n)))), "retry",
-                "Old name of retry").replaced("retry", true),
+                "Old name of retry").replaced(&"retry", true),
             row("virtualhost", Text("<host>", |d, w| d.http.host = Some(Arc::from(w.text))), "virtualhost of the real_server",
                 "Host of its requests").expected().told().show(|c| get(c, |h| maybe(h.host.as_deref().map(Quoted)))),
             row("http_protocol", Choice(probe::VERSIONS, probe::version), "1.0",
@@ -152,7 +152,7 @@ static SMTP: &[Row<D, C>] = network!("1", "1",
             Probe::Smtp(_, smtp) => plain(Quoted(&smtp.helo)),
             _ => Shown::Nothing,
         }),
-    row("host", Object("{ ... }"), "none", "Another server that is checked, too").replaced("another SMTP_CHECK", false),
+    row("host", Object("{ ... }"), "none", "Another server that is checked, too").replaced(&"another SMTP_CHECK", false),
 );
 
 #[rustfmt::skip]
