@@ -49,7 +49,8 @@ pub fn needed(model: &Model, kind: Kind) -> Capabilities {
 
 /// Whether a check binds a port (`bind_port`) that only root may.
 fn binds_low(model: &Model) -> bool {
-    let checks = model.services.iter().flat_map(|service| &service.servers).flat_map(|server| &server.checks);
+    let checks =
+        model.virtual_servers().iter().flat_map(|service| &service.servers).flat_map(|server| &server.checks);
     let origins = checks.filter_map(|check| check.probe.target()?.origin.as_deref());
     origins.into_iter().any(|origin| (1..1_024).contains(&origin.port))
 }

@@ -16,6 +16,7 @@ use super::resolve::services::{self as rules, Above};
 use super::rows::services::{group, real, service};
 use super::sessions;
 use crate::base::addr::{IpAddr, Ipv4Addr};
+use crate::base::feature;
 use crate::base::map::Set;
 
 /// Reads the groups, which services need wherever they stand.
@@ -63,12 +64,12 @@ pub(super) fn groups<'t>(
     }
 }
 
-/// Reads one object, if it is of this theme.
+/// Reads one object, if it is of this theme and this build has what reads it: the keyword of another one was refused.
 pub(super) fn object(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     match object.node.keyword().text {
-        "bfd_instance" => sessions::bfd(object, model, names, found),
+        "bfd_instance" if feature::BFD.built => sessions::bfd(object, model, names, found),
         "SSL" => sessions::tls(object, model, found),
-        "virtual_server" => read_service(object, model, names, found),
+        "virtual_server" if feature::LVS.built => read_service(object, model, names, found),
         _ => {}
     }
 }

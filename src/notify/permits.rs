@@ -67,7 +67,7 @@ fn of_notify<'a>(notify: &'a Notify, take: &mut dyn FnMut(&'a ScriptCommand)) {
 }
 
 fn of_services<'a>(model: &'a Model, take: &mut dyn FnMut(&'a ScriptCommand)) {
-    for service in &model.services {
+    for service in model.virtual_servers() {
         [&service.quorum_up, &service.quorum_down].into_iter().flatten().for_each(&mut *take);
         for server in &service.servers {
             if let Some(rare) = &server.more {

@@ -13,7 +13,7 @@ pub fn check_services(model: &Model, ready: &mut Commands<'_>) -> bool {
         Ok(()) => runnable = true,
         Err(why) => ready.told.push(broken(command, what, &why)),
     };
-    for service in &model.services {
+    for service in model.virtual_servers() {
         for command in [&service.quorum_up, &service.quorum_down].into_iter().flatten() {
             notify(command, "quorum script");
         }
@@ -23,7 +23,8 @@ pub fn check_services(model: &Model, ready: &mut Commands<'_>) -> bool {
             }
         }
     }
-    let checks = model.services.iter().flat_map(|service| &service.servers).flat_map(|server| &server.checks);
+    let checks =
+        model.virtual_servers().iter().flat_map(|service| &service.servers).flat_map(|server| &server.checks);
     for check in checks {
         let Probe::Misc(misc) = &check.probe else { continue };
         match ready.check(&misc.command) {

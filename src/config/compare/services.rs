@@ -14,7 +14,7 @@ type Service<'a> = (&'a str, &'a VirtualServer);
 pub(super) fn services(routers: &[Router<'_>], found: &mut Vec<Difference>) {
     let mut all: Map<String, Vec<Service<'_>>> = Map::new();
     for router in routers {
-        for service in &router.model.services {
+        for service in router.model.virtual_servers() {
             all.change(title(service), |same| {
                 if same.iter().all(|(name, _)| *name != router.name) {
                     same.push((&router.name, service));

@@ -179,7 +179,7 @@ fn uses(model: &Model) -> impl Iterator<Item = Used<'_>> {
             command,
         })
     });
-    let services = model.services.iter().flat_map(of_service);
+    let services = model.virtual_servers().iter().flat_map(of_service);
     scripts.chain(instances).chain(services)
 }
 

@@ -56,7 +56,7 @@ fn weight(service: &VirtualServer) -> i64 {
 }
 
 pub(super) fn quorum_too_high(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let total = weight(service);
         if let Some((quorum, mark)) = written(input, service, "quorum").filter(|(quorum, _)| *quorum > total)
         {
@@ -71,7 +71,7 @@ pub(super) fn quorum_too_high(input: &Input<'_>, report: &mut Report<'_>) {
 
 /// Field case 20.
 pub(super) fn persistence_inhibit(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in input.model.services.iter().filter(|service| service.persistence.is_some()) {
+    for service in input.model.virtual_servers().iter().filter(|service| service.persistence.is_some()) {
         let inhibited = service.servers.iter().filter(|server| server.inhibit).count();
         let mark = line(input, service, "persistence_timeout").and_then(|line| line.word(0));
         if let (1.., Some(word)) = (inhibited, mark) {
@@ -86,7 +86,7 @@ pub(super) fn persistence_inhibit(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn hysteresis_too_high(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let quorum = written(input, service, "quorum").map_or(1, |(quorum, _)| quorum);
         let Some((hysteresis, mark)) = written(input, service, "hysteresis") else {
             continue;
@@ -109,7 +109,7 @@ pub(super) fn hysteresis_too_high(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn sorry_is_real(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let Some(sorry) = &service.sorry else { continue };
         let same = |server: &&RealServer| server.addr == sorry.addr && server.port == sorry.port;
         if service.servers.iter().any(|server| same(&server)) {
@@ -124,7 +124,7 @@ pub(super) fn sorry_is_real(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn persistence_unused(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         if service.persistence.is_none() {
             continue;
         }
@@ -149,7 +149,7 @@ pub(super) fn persistence_unused(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn server_unchecked(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let unchecked = |server: &&RealServer| server.checks.is_empty();
         if service.servers.iter().all(|server| server.checks.is_empty()) {
             continue;
@@ -166,7 +166,7 @@ pub(super) fn server_unchecked(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn server_weightless(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let dynamic = |check: &Checker| match &check.probe {
             Probe::Misc(misc) => misc.dynamic,
             Probe::File(..) => true,
@@ -186,7 +186,7 @@ pub(super) fn server_weightless(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn server_is_service(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let Key::Address(addr, port) = service.key else {
             continue;
         };
@@ -204,7 +204,7 @@ pub(super) fn server_is_service(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn check_overlap(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         // The servers of a service mostly have the same check: once is enough.
         let mut checks =
             service.servers.iter().flat_map(|server| server.checks.iter().map(move |check| (server, check)));
@@ -234,7 +234,7 @@ fn longest(cadence: &Cadence) -> Span {
 }
 
 pub(super) fn misc_overlap(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         for server in &service.servers {
             for check in &server.checks {
                 let Probe::Misc(misc) = &check.probe else { continue };
@@ -295,7 +295,7 @@ fn tell_certificate(
     report: &mut Report<'_>,
     wrong: impl Fn(&Certificate) -> Option<String>,
 ) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let found = asked(service).find_map(|(server, check, asked)| Some((server, check, wrong(asked)?)));
         if let Some((server, check, what)) = found {
             report.tell(named("SSL_GET", check.at.0), format_args!("{}: {what}", server_title(server)));
@@ -332,7 +332,7 @@ pub(super) fn tls_expiry_order(input: &Input<'_>, report: &mut Report<'_>) {
 }
 
 pub(super) fn quorum_one_sided(input: &Input<'_>, report: &mut Report<'_>) {
-    for service in &input.model.services {
+    for service in input.model.virtual_servers() {
         let (keyword, other, command) = match (&service.quorum_up, &service.quorum_down) {
             (Some(command), None) => ("quorum_up", "quorum_down", command),
             (None, Some(command)) => ("quorum_down", "quorum_up", command),

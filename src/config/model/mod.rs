@@ -45,6 +45,7 @@ pub use tls::Tls;
 pub use track::{TrackFile, TrackProcess};
 
 use super::tree::Position;
+use crate::base::feature;
 use crate::base::id::{BfdId, FileId, ProcessId, ScriptId};
 use crate::base::name::IfName;
 use core::hash::{Hash, Hasher};
@@ -109,6 +110,12 @@ impl Model {
             let interface = instance.lvs_sync_interface.as_deref()?;
             Some((instance.name.as_str(), &interface.name))
         })
+    }
+
+    /// The virtual servers, for code that every build has: a build without virtual servers leaves out what is done for each.
+    #[must_use]
+    pub fn virtual_servers(&self) -> &[VirtualServer] {
+        if feature::LVS.built { &self.services } else { &[] }
     }
 
     /// A BFD session by its id.

@@ -17,7 +17,7 @@ pub(super) fn services(model: &Model, out: &mut String) {
         }
         out.push_str("}\n");
     }
-    for one in &model.services {
+    for one in model.virtual_servers() {
         out.push_str("virtual_server ");
         let _ = match &one.key {
             Key::Address(addr, 0) => writeln!(out, "{addr} {{"),

@@ -154,7 +154,7 @@ pub(super) fn unused_trackers(model: &mut Model, found: &mut Diagnostics) {
         files.extend(group.track_files.iter().map(|one| one.of.index()));
         processes.extend(group.track_processes.iter().map(|one| one.of.index()));
     }
-    let servers = model.services.iter().flat_map(|service| &service.servers);
+    let servers = model.virtual_servers().iter().flat_map(|service| &service.servers);
     for check in servers.flat_map(|server| &server.checks) {
         if let Probe::File(id, _) = check.probe {
             files.insert(id.index());

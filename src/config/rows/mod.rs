@@ -123,12 +123,55 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut
     }
 }
 
+fn has<D, M>(rows: &'static [Row<D, M>], word: &str) -> bool {
+    rows.iter().any(|row| row.name == word)
+}
+
+/// A table with the name of its block.
+type Table<D, M> = (&'static str, &'static [Row<D, M>]);
+
+/// How many rows tables have.
+const fn count<D, M>(mut tables: &[Table<D, M>]) -> usize {
+    let mut all = 0;
+    while let [(_, rows), others @ ..] = tables {
+        all += rows.len();
+        tables = others;
+    }
+    all
+}
+
+/// The names of all rows of tables.
+const fn names<D, M, const N: usize>(mut tables: &[Table<D, M>]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let mut left: &mut [&'static str] = &mut all;
+    while let [(_, rows), others @ ..] = tables {
+        let mut rows = *rows;
+        while let [row, further @ ..] = rows {
+            let Some((name, rest)) = ({ left }).split_first_mut() else { return all };
+            *name = row.name;
+            (rows, left) = (further, rest);
+        }
+        tables = others;
+    }
+    all
+}
+
+/// Whether tables that a feature reads have a word; of a feature that is not built only the names are in the program.
+macro_rules! known {
+    ($feature:ident, $tables:expr, $word:expr) => {
+        if $crate::base::feature::$feature.built {
+            $tables.iter().any(|(_, rows)| $crate::config::rows::has(rows, $word))
+        } else {
+            static NAMES: [&str; $crate::config::rows::count($tables)] = $crate::config::rows::names($tables);
+            NAMES.contains(&$word)
+        }
+    };
+}
+use known;
+
 /// Where a word is known, as the end of a sentence.
 #[must_use]
 pub fn elsewhere(word: &str) -> Option<&'static str> {
-    fn has<D, M>(rows: &'static [Row<D, M>], word: &str) -> bool {
-        rows.iter().any(|row| row.name == word)
-    }
     if has(top::ROWS, word) {
         Some("outside any block")
     } else if has(instance::ROWS, word) {
@@ -147,7 +190,7 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
         Some("in garp_group")
     } else if has(instance::AUTHENTICATION, word) {
         Some("in authentication of a vrrp_instance")
-    } else if has(bfd::ROWS, word) {
+    } else if known!(BFD, &[("bfd_instance", bfd::ROWS)], word) {
         Some("in bfd_instance")
     } else if has(instance::hmac::ROWS, word) {
         Some("in auth_hmac of a vrrp_instance")
@@ -158,7 +201,8 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, global, instance, script, top};
+    use super::services::check;
+    use super::{Row, count, global, instance, names, script, top};
     use crate::config::model::{At, Daemon, Global};
     use crate::config::row::{Kind, Shown};
 
@@ -179,6 +223,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A build that lacks a feature sends a keyword to the same block as one that has it.
+    #[test]
+    fn names_are_those_of_all_tables() {
+        static NAMES: [&str; count(check::TABLES)] = names(check::TABLES);
+        let rows = check::TABLES.iter().flat_map(|(_, rows)| rows.iter());
+        assert!(rows.map(|row| row.name).eq(NAMES));
     }
 
     #[test]

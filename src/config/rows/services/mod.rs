@@ -1,7 +1,7 @@
 //! Virtual servers: their groups, real servers and checks, one file a block.
 //!
-//! Nothing here has an effect yet: the process that checks is not part of this version. Start with [`service`];
-//! nested blocks are read by `config::services` into drafts of their own.
+//! A build without virtual servers has only the names of these keywords. Start with [`service`]; nested blocks are read
+//! by `config::services` into drafts of their own.
 
 pub mod check;
 mod draft;
@@ -12,6 +12,7 @@ pub mod probe;
 pub mod real;
 pub mod service;
 
+use super::known;
 #[cfg(feature = "tools")]
 use super::{Known, list};
 use crate::base::time::Span;
@@ -111,18 +112,15 @@ pub(super) fn catalogue(all: &mut Vec<Known>) {
 
 /// Where a word is known, as the end of a sentence.
 pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
-    fn has<D, M>(rows: &'static [Row<D, M>], word: &str) -> bool {
-        rows.iter().any(|row| row.name == word)
-    }
-    if has(service::ROWS, word) {
+    if known!(LVS, &[("virtual_server", service::ROWS)], word) {
         Some("in virtual_server")
-    } else if has(real::ROWS, word) {
+    } else if known!(LVS, &[("real_server", real::ROWS)], word) {
         Some("in real_server")
-    } else if has(http::URL, word) {
+    } else if known!(LVS, &[("HTTP_GET", http::URL)], word) {
         Some("in url of HTTP_GET or SSL_GET")
-    } else if has(http::URL_TLS, word) {
+    } else if known!(LVS, &[("SSL_GET", http::URL_TLS)], word) {
         Some("in SSL_GET or its url")
-    } else if check::TABLES.iter().any(|(_, rows)| has(rows, word)) {
+    } else if known!(LVS, check::TABLES, word) {
         Some("in a check of a real_server")
     } else {
         None
