@@ -9,6 +9,7 @@ mod events;
 mod hostile;
 mod load;
 mod objects;
+mod page;
 mod port;
 mod status;
 mod story;
