@@ -322,9 +322,12 @@ pub const AGENTX_NOTICES: usize = 256;
 /// beyond it make the ones leave that say nothing.
 pub const CONTROL_CLIENTS: usize = 16;
 
-/// Events that are remembered: some days of a quiet router, and every step of the night in which it was not. 256 octets
-/// each, in memory that costs nothing until it is written.
+/// Events that are remembered: some days of a quiet router, and every step of the night in which it was not.
 pub const EVENTS: usize = 1_000;
+
+/// Words of 64 bits for the records of events: 131 octets for each of [`EVENTS`], where a transition takes some 60. In memory
+/// that costs nothing until it is written.
+pub const EVENT_WORDS: usize = 16_384;
 
 /// Changes by hand that are kept: a drained rack has fewer real servers. More are refused.
 pub const CHANGES: usize = 4_096;

@@ -6,11 +6,16 @@
 //!
 //! ```text
 //! word 0        number of the last event
-//! a slot: 0     number of its event; 0 while it is being written
-//!         1     microseconds since 1970
-//!         2     kind, octets of the name, octets of the text
-//!         3...  name and text
+//! word 1        words that records have taken so far, those that were overwritten among them
+//! index         for each of the last events: where its record begins, counted as word 1 counts
+//! records       one behind the other, round and round
+//!   a record: 0     number of its event
+//!             1     microseconds since 1970
+//!             2     kind, octets of the name, octets of the text
+//!             3...  name and text
 //! ```
+//!
+//! An event is in the index once its record is whole.
 
 use core::fmt::{self, Display, Write};
 use core::sync::atomic::{AtomicU64, Ordering, fence};
@@ -92,12 +97,14 @@ pub struct Event {
     pub text: String,
 }
 
-/// Words of a slot.
-const SLOT: usize = 32;
-/// Of those, the words in front of the name.
+/// Words in front of the index.
+const FRONT: usize = 2;
+/// Words of a record in front of the name.
 const HEAD: usize = 3;
+/// Words of a record at most.
+const LONGEST: usize = 32;
 /// Octets of name and text.
-const ROOM: usize = (SLOT - HEAD) * 8;
+const ROOM: usize = (LONGEST - HEAD) * 8;
 /// Octets of the name at most, so that there is room for the text.
 const NAME: usize = ROOM / 2;
 
@@ -140,20 +147,30 @@ struct Ring {
 
 impl Ring {
     fn new() -> Option<Self> {
-        Words::new(SLOT + limit::EVENTS * SLOT).ok().map(|words| Self { words })
+        Words::new(FRONT + limit::EVENTS + limit::EVENT_WORDS).ok().map(|words| Self { words })
     }
 
-    fn counter(&self) -> Option<&AtomicU64> {
-        self.words.all().first()
+    /// The number of the last event, and the words that records have taken.
+    fn counters(&self) -> Option<&[AtomicU64; FRONT]> {
+        self.words.all().first_chunk()
     }
 
-    fn slot(&self, number: u64) -> Option<&[AtomicU64; SLOT]> {
+    /// Where the record of an event begins.
+    fn place(&self, number: u64) -> Option<&AtomicU64> {
         let position = usize::try_from(number % limit::EVENTS as u64).ok()?;
-        self.words.all().get(SLOT + position * SLOT..)?.first_chunk()
+        self.words.all().get(FRONT + position)
+    }
+
+    /// The words of records from a place on, round and round.
+    fn record(&self, place: u64) -> impl Iterator<Item = &AtomicU64> {
+        let records = self.words.all().get(FRONT + limit::EVENTS..).unwrap_or_default();
+        let place = usize::try_from(place % limit::EVENT_WORDS as u64).unwrap_or(0);
+        let (before, behind) = records.split_at_checked(place).unwrap_or_default();
+        behind.iter().chain(before)
     }
 
     fn last(&self) -> u64 {
-        self.counter().map_or(0, |counter| counter.load(Ordering::Acquire))
+        self.counters().map_or(0, |[number, _]| number.load(Ordering::Acquire))
     }
 
     fn note(&self, at: Wall, kind: Kind, name: &dyn Display, text: fmt::Arguments<'_>) {
@@ -163,20 +180,24 @@ impl Ring {
         let named = line.len;
         line.most = ROOM;
         let _ = line.write_fmt(text);
-        let Some(counter) = self.counter() else { return };
-        let number = counter.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
-        let Some([state, when, form, rest @ ..]) = self.slot(number) else { return };
-        state.store(0, Ordering::Relaxed);
+        let words = line.len.div_ceil(8);
+        let Some([number, taken]) = self.counters() else { return };
+        let number = number.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        let place = taken.fetch_add(words.saturating_add(HEAD) as u64, Ordering::AcqRel);
+        // Whoever reads one of the words below sees that the record that was there before is overwritten.
         fence(Ordering::Release);
         let secs = u64::try_from(at.secs).unwrap_or(0);
-        when.store(secs.saturating_mul(1_000_000).saturating_add(u64::from(at.micros)), Ordering::Relaxed);
+        let micros = secs.saturating_mul(1_000_000).saturating_add(u64::from(at.micros));
         let lengths = (named as u64) << 8 | (line.len.saturating_sub(named) as u64) << 16;
-        form.store(kind.number() | lengths, Ordering::Relaxed);
-        for (word, octets) in rest.iter().zip(line.octets.as_chunks().0).take(line.len.div_ceil(8)) {
-            word.store(u64::from_ne_bytes(*octets), Ordering::Relaxed);
+        let head = [number, micros, kind.number() | lengths];
+        let texts = line.octets.as_chunks().0.iter().take(words).map(|octets| u64::from_ne_bytes(*octets));
+        for (word, content) in self.record(place).zip(head.into_iter().chain(texts)) {
+            word.store(content, Ordering::Relaxed);
         }
-        // Last: a slot with a number is whole.
-        state.store(number, Ordering::Release);
+        // Last: what is in the index is whole.
+        if let Some(index) = self.place(number) {
+            index.store(place, Ordering::Release);
+        }
     }
 
     fn since(&self, after: u64) -> Vec<Event> {
@@ -185,20 +206,21 @@ impl Ring {
         (oldest.max(after).saturating_add(1)..=last).filter_map(|number| self.read(number)).collect()
     }
 
-    /// The event of a number; none: it is being written, its writer died over it, or a later one is in its place.
+    /// The event of a number; none: it is being written, its writer died over it, or later ones are in its place.
     fn read(&self, number: u64) -> Option<Event> {
-        let slot = self.slot(number)?;
-        let [state, when, form, rest @ ..] = slot;
-        if state.load(Ordering::Acquire) != number {
-            return None;
+        let place = self.place(number)?.load(Ordering::Acquire);
+        let mut record = [0; LONGEST];
+        for (word, content) in record.iter_mut().zip(self.record(place)) {
+            *word = content.load(Ordering::Relaxed);
         }
-        let (micros, form) = (when.load(Ordering::Relaxed), form.load(Ordering::Relaxed));
-        let octets: Vec<u8> =
-            rest.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
         fence(Ordering::Acquire);
-        if state.load(Ordering::Relaxed) != number {
+        let [_, taken] = self.counters()?;
+        let taken = taken.load(Ordering::Relaxed);
+        let [written, micros, form, words @ ..] = record;
+        if written != number || taken.saturating_sub(place) > limit::EVENT_WORDS as u64 {
             return None;
         }
+        let octets: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let [kind, named, told, ..] = form.to_le_bytes().map(usize::from);
         let text = |from: usize, len: usize| {
             let octets = octets.get(from..from.saturating_add(len)).unwrap_or_default();
@@ -273,6 +295,43 @@ mod tests {
     }
 
     #[test]
+    fn of_long_events_fewer_are_kept_and_each_is_whole() {
+        let ring = Ring::new().unwrap();
+        let text = "x".repeat(ROOM);
+        for number in 1..=limit::EVENTS as u64 * 3 {
+            ring.note(at(5), Kind::Check, &number, format_args!("{number}{text}"));
+        }
+        let all = ring.since(0);
+        assert_eq!(all.len(), limit::EVENT_WORDS / LONGEST);
+        assert_eq!(all.last().unwrap().number, limit::EVENTS as u64 * 3);
+        assert!(all.iter().all(|event| event.name == event.number.to_string()
+            && event.text.starts_with(&event.name)
+            && event.text.ends_with('x')));
+    }
+
+    #[test]
+    fn whoever_reads_while_others_write_gets_whole_events() {
+        let ring = Ring::new().unwrap();
+        std::thread::scope(|threads| {
+            for writer in 0..2_usize {
+                let ring = &ring;
+                threads.spawn(move || {
+                    for number in 0..20_000_usize {
+                        let text = char::from(b'a' + (number % 26) as u8).to_string().repeat(number % 150);
+                        ring.note(at(5), Kind::Check, &writer, format_args!("{text}."));
+                    }
+                });
+            }
+            for _ in 0..200 {
+                for event in ring.since(0) {
+                    let text = event.text.strip_suffix('.').unwrap();
+                    assert!(text.bytes().all(|octet| text.as_bytes().first() == Some(&octet)), "{text}");
+                }
+            }
+        });
+    }
+
+    #[test]
     fn what_is_too_long_is_cut_between_characters() {
         let ring = Ring::new().unwrap();
         let long = "ü".repeat(300);
@@ -290,7 +349,9 @@ mod tests {
             Fork::Child => {
                 ring.note(at(2), Kind::Transition, &"VI_1", format_args!("BACKUP to MASTER"));
                 // It dies over the next one.
-                ring.counter().unwrap().fetch_add(1, Ordering::AcqRel);
+                let [number, taken] = ring.counters().unwrap();
+                number.fetch_add(1, Ordering::AcqRel);
+                taken.fetch_add(5, Ordering::AcqRel);
                 process::kill(process::own(), libc::SIGKILL);
                 process::exit_now(1);
             }
