@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::kit::bounds::{START, Timing, eventually};
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{Daemon, Program, is_reference};
+use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
 use crate::kit::node::{children, command_name};
 
@@ -183,3 +183,49 @@ registers[10], registers[14], registers[15] = call, 0, 0xffffffffffffffff
 do(13, registers)
 do(17)
 ";
+
+/// The capabilities that the unit of systemd leaves are enough for all that a daemon does, and for scripts of other users.
+#[test]
+fn the_unit_of_systemd_leaves_what_is_needed() {
+    if is_reference("it is about our unit") {
+        return;
+    }
+    let unit = include_str!("../../rootfs/systemd/lib/systemd/system/keepalived.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet="));
+    let names = line.expect("the capabilities").split(' ').map(|name| {
+        let name = name.strip_prefix("CAP_").expect("a capability").to_lowercase();
+        format!(",+{name}")
+    });
+    let set = format!("-all{}", names.collect::<String>());
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script("/usr/local/bin/check", "#!/bin/sh\necho \"$1 $(id -un)\" >> /run/checked\n");
+    a.shell("touch /run/checked; chmod 666 /run/checked");
+    let script = |user: &str| {
+        format!(
+            "vrrp_script {user} {{\n script \"/usr/local/bin/check {user}\"\n interval 1\n user {user}\n}}\n"
+        )
+    };
+    let server = "virtual_server 10.9.0.100 80 {\n delay_loop 1\n lvs_sched rr\n lvs_method NAT\n protocol TCP\n \
+                  real_server 10.9.0.1 8081 {\n MISC_CHECK {\n misc_path \"/usr/local/bin/check misc\"\n user nobody\n }\n }\n}\n";
+    let instance = Instance::default()
+        .global("vrrp_rt_priority 10\n vrrp_no_swap\n vrrp_priority -5\n max_open_files 4096\n use_pid_dir")
+        .before(&script("root"))
+        .before(&script("nobody"))
+        .line("use_vmac")
+        .line("track_script {\n root\n nobody\n }");
+    let conf = instance.text() + if cfg!(feature = "lvs") { server } else { "" };
+    a.write(CONF, &conf);
+    let daemon = Launch::new(&a, US).capabilities(&set).start();
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let all =
+        if cfg!(feature = "lvs") { "misc nobody,nobody nobody,root root" } else { "nobody nobody,root root" };
+    eventually("every script has run", START, || {
+        all.split(',').all(|line| a.read("/run/checked").lines().any(|one| one == line))
+    });
+    daemon.reload(&conf.replace("priority 100", "priority 120"));
+    let log = daemon.log();
+    let refused = log.lines().filter(|line| line.contains("denied") || line.contains("not permitted"));
+    assert_eq!(refused.collect::<Vec<_>>(), Vec::<&str>::new());
+    assert_eq!(daemon.stop().1, Some(0));
+}

@@ -3,7 +3,7 @@
 //! and by a reader of Kconfig, with stand-ins for what buildroot defines.
 //!
 //! Needs root (networks of their own, by unshare) and the packages busybox-static, shellcheck, make, python3-kconfiglib,
-//! smitools and snmp.
+//! smitools, snmp and systemd.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,3 +18,4 @@ mod busybox;
 mod mibs;
 mod openwrt;
 mod scripts;
+mod systemd;

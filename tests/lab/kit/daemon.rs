@@ -42,7 +42,7 @@ pub(crate) struct Launch<'n> {
     arguments: Vec<String>,
     stderr: Option<Stdio>,
     nice: i32,
-    capabilities: Option<&'static str>,
+    capabilities: Option<String>,
 }
 
 impl<'n> Launch<'n> {
@@ -71,8 +71,8 @@ impl<'n> Launch<'n> {
     }
 
     /// With these capabilities, as setpriv names them.
-    pub(crate) fn capabilities(mut self, capabilities: &'static str) -> Self {
-        self.capabilities = Some(capabilities);
+    pub(crate) fn capabilities(mut self, capabilities: &str) -> Self {
+        self.capabilities = Some(capabilities.to_owned());
         self
     }
 
@@ -90,7 +90,7 @@ impl<'n> Launch<'n> {
             .node
             .command("nice")
             .args(["-n", &self.nice.to_string()])
-            .args(self.capabilities.iter().flat_map(|all| ["setpriv", "--bounding-set", all]))
+            .args(self.capabilities.iter().flat_map(|all| ["setpriv", "--bounding-set", all.as_str()]))
             .arg(self.program.path())
             .args(&self.arguments)
             .stdout(Stdio::null())
