@@ -84,6 +84,7 @@ const TESTS: &[Test] = &[
     ("lvs::by_the_socket", || lvs::of_ours(lvs::hands::by_the_socket)),
     ("lvs::flushes_of_debian", || lvs::of_debian(lvs::hands::flushes)),
     ("lvs::flushes", || lvs::of_ours(lvs::hands::flushes)),
+    ("lvs::replaced", lvs::reloads::replaced),
     ("lvs::hysteresis_of_debian", || lvs::of_debian(lvs::reloads::hysteresis)),
     ("lvs::hysteresis", || lvs::of_ours(lvs::reloads::hysteresis)),
     ("lvs::inhibited_of_debian", || lvs::of_debian(lvs::reloads::inhibited)),

@@ -6,6 +6,7 @@ mod fields;
 mod kept;
 mod kernel;
 mod rules;
+mod several;
 mod world;
 
 use crate::base::addr::{Family, IpAddr};

@@ -15,7 +15,7 @@ use crate::kit::daemon::{CONF, Daemon, Program};
 use crate::kit::node::Node;
 
 const SERVICES: usize = 200;
-const SERVERS: usize = 20;
+pub(super) const SERVERS: usize = 20;
 /// Servers of each service that a reload replaces.
 const CHANGED: usize = 2;
 const DESTINATIONS: usize = SERVICES * SERVERS;
@@ -46,12 +46,12 @@ fn times(program: Program) -> [f64; 4] {
     let node = Node::new("director");
     let begin = Instant::now();
     let daemon = Daemon::start(&node, program, &conf(SERVICES, 0));
-    wait(&node, 0);
+    wait(&node, SERVICES, 0);
     let start = millis(begin);
     node.write(CONF, &conf(SERVICES, CHANGED));
     let begin = Instant::now();
     daemon.signal(Signal::SIGHUP);
-    let fewest = wait(&node, CHANGED);
+    let fewest = wait(&node, SERVICES, CHANGED);
     let reload = millis(begin);
     let (stop, _) = daemon.stop();
     assert_eq!(count(&node), (0, 0), "{program:?}: after the stop");
@@ -67,7 +67,7 @@ fn calls(program: Program) -> [f64; 3] {
         let counting = Counting::begin(&daemon);
         node.write(CONF, &conf(services, changed));
         daemon.signal(Signal::SIGHUP);
-        wait(&node, changed);
+        wait(&node, SERVICES, changed);
         // What follows a change of the table belongs to it.
         std::thread::sleep(Duration::from_secs(2));
         counting.end()
@@ -80,7 +80,7 @@ fn calls(program: Program) -> [f64; 3] {
 }
 
 /// Services whose first servers, so many, are others than at first. None has a check: all are up.
-fn conf(services: usize, changed: usize) -> String {
+pub(super) fn conf(services: usize, changed: usize) -> String {
     let mut text = String::from("global_defs {\n    router_id bench\n}\n");
     for service in 0..services {
         text += &format!(
@@ -103,14 +103,14 @@ fn count(node: &Node) -> (usize, usize) {
 }
 
 /// Waits until the table is whole; the fewest destinations that it had meanwhile.
-fn wait(node: &Node, changed: usize) -> usize {
+pub(super) fn wait(node: &Node, services: usize, changed: usize) -> usize {
     let mut fewest = usize::MAX;
     let whole = holds_within(BOUND, || {
         // Looks cost the daemon time, too.
         std::thread::sleep(Duration::from_millis(20));
         let (all, new) = count(node);
         fewest = fewest.min(all);
-        (all, new) == (DESTINATIONS, SERVICES * changed)
+        (all, new) == (services * SERVERS, services * changed)
     });
     assert!(whole, "the table has {:?} destinations", count(node));
     fewest

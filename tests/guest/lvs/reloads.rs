@@ -1,10 +1,18 @@
 //! What a reload changes of servers that are down, and when there is no quorum.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use keepalived::sys::ipvs::Ipvs;
+use nix::sys::signal::Signal;
+
+use super::programming;
 use super::stage::{self, CHECK, Stage, WEB};
 use super::stub::Speaks;
 use crate::kit::bounds::eventually;
+use crate::kit::capture::enter_network;
+use crate::kit::daemon::{CONF, Daemon, Program};
+use crate::kit::node::Node;
 
 const A_WHILE: Duration = Duration::from_secs(3);
 const SORRY: &str = "-a -t 10.9.0.100:80 -r 10.9.0.19:80 -m -w 1";
@@ -85,4 +93,51 @@ pub(crate) fn inhibited(stage: &Stage) {
     stage.expect("it is back", &[WEB, &server("10.9.0.11", 9), &second]);
     daemon.stop();
     stage.expect("stop", &[]);
+}
+
+/// Services, and the servers of each that a reload replaces.
+const SERVICES: usize = 150;
+const CHANGED: usize = 2;
+/// The guest is slow.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// Reloads that replace a tenth of the servers of many services: no service ever has fewer of them, as the kernel lists
+/// them service by service, and the file of the table never has fewer in all.
+pub(crate) fn replaced() {
+    let node = Node::new("director");
+    let daemon = Daemon::start(&node, Program::UnderTest, &programming::conf(SERVICES, 0));
+    programming::wait(&node, SERVICES, 0);
+    let (ends, holder) = (AtomicBool::new(false), node.holder());
+    let looks = std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            enter_network(holder);
+            let mut ipvs = Ipvs::open().expect("this kernel has ip_vs");
+            let (mut services, mut servers, mut looks) = (Vec::new(), Vec::new(), 0_u32);
+            // If the reloads fail it is not told of an end.
+            let begin = Instant::now();
+            while !ends.load(Ordering::Relaxed) && begin.elapsed() < LONGEST {
+                ipvs.services(&mut services).expect("a list");
+                assert_eq!(services.len(), SERVICES);
+                for there in &services {
+                    ipvs.destinations(&there.service.key, &mut servers).expect("a list");
+                    assert!(servers.len() >= programming::SERVERS, "{:?}: {servers:?}", there.service.key);
+                }
+                looks += 1;
+            }
+            looks
+        });
+        let begin = Instant::now();
+        let mut fewest = usize::MAX;
+        for changed in [CHANGED, 0, CHANGED, 0] {
+            node.write(CONF, &programming::conf(SERVICES, changed));
+            daemon.signal(Signal::SIGHUP);
+            fewest = fewest.min(programming::wait(&node, SERVICES, changed));
+        }
+        ends.store(true, Ordering::Relaxed);
+        assert_eq!(fewest, SERVICES * programming::SERVERS, "in the file of the table");
+        println!("four reloads: {:.1} s", begin.elapsed().as_secs_f32());
+        looking.join().expect("no service had fewer servers")
+    });
+    assert!(looks > 3, "it looked {looks} times");
+    daemon.stop();
 }

@@ -124,9 +124,8 @@ impl Table {
     pub(super) fn reopen(&mut self, number: u32) {
         let Some(member) = self.members.get_mut(number as usize) else { return };
         member.flags |= SET | STALE;
-        if let Some(list) = self.lists.get(member.service as usize) {
-            self.queue.push(list.places);
-        }
+        let service = member.service;
+        self.push_service(service);
     }
 
     /// Somebody else has deleted a service: it is made again, with what is wanted of it.

@@ -60,7 +60,8 @@ impl Table {
         if !(look == Look::Resume && settled) && *value != list.value.of_family(key.family()) {
             member.flags |= STALE;
         }
-        self.queue.push(list.places);
+        let id = member.service;
+        self.push_service(id);
     }
 
     /// The dump has a destination of a service. The service came before it.

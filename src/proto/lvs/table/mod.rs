@@ -9,7 +9,9 @@
 //! The stages of a service that has quorum: its keys, the sorry server (out), its servers that come, its servers that go,
 //! what a reload left behind. Of one that has none: its keys, the server that failed, the other servers, what a reload
 //! left behind, the sorry server (in). So a sorry server and the servers in whose place it answers are never in the table
-//! together, and a reload never leaves fewer servers than there were or will be.
+//! together, and a reload never leaves fewer servers than there were or will be. Where others wait, too, the servers that
+//! come of all services precede those that go of any: who reads the table while it changes (/proc/net/ip_vs) may have
+//! passed the place of a new destination before it is there, and would miss the old one if it left right after that.
 
 mod answer;
 mod inherit;
@@ -75,6 +77,8 @@ struct List {
     failed: Option<u32>,
     /// The whole of it waits in the queue: its servers need not be looked at one by one.
     whole: bool,
+    /// What waits of it are the stages from its servers that go on ([`Stage::Rest`]); those before are done.
+    rest: bool,
     /// Not all of its keys are used.
     cut: bool,
 }
@@ -99,6 +103,8 @@ enum Stage {
     Server(u32),
     /// Its sorry server, if it has answered until now.
     SorryOut,
+    /// From here on servers go: other services come first.
+    Rest,
     /// What a reload left behind.
     Leaving,
     /// Its keys, at the stop.
@@ -188,7 +194,7 @@ impl Table {
         let members = position(self.members.len()).saturating_sub(first);
         let value = spec.value;
         let (places, servers, count, entries, left) = (0, 0, 0, 0, 0);
-        let (failed, whole) = (None, false);
+        let (failed, whole, rest) = (None, false, false);
         self.lists.push(List {
             value,
             first,
@@ -200,6 +206,7 @@ impl Table {
             left,
             failed,
             whole,
+            rest,
             cut,
         });
     }
@@ -340,11 +347,19 @@ impl Table {
     pub(super) fn push_all(&mut self, id: u32) {
         let Some(list) = self.lists.get_mut(id as usize) else { return };
         let place = list.places;
-        list.whole = true;
+        (list.whole, list.rest) = (true, false);
         if self.cursor.is_some_and(|cursor| cursor.place == place) {
             self.cursor = None;
         }
         self.queue.push(place);
+    }
+
+    /// A service is to be looked at from its first stage on, when its turn comes.
+    fn push_service(&mut self, id: u32) {
+        if let Some(list) = self.lists.get_mut(id as usize) {
+            list.rest = false;
+            self.queue.push(list.places);
+        }
     }
 
     /// A server is to be looked at.

@@ -27,6 +27,10 @@ impl Table {
                 None => self.stage(service, list, cursor.stage),
             };
             let Some(stage) = stage else { continue };
+            if stage == Stage::Rest {
+                self.cursor = self.rest(id, cursor);
+                continue;
+            }
             let (first, members) = (list.first, list.members);
             looks = looks.saturating_add(members.saturating_sub(cursor.step).max(1));
             if looks > limit::LVS_LOOKS_PER_PULL.saturating_add(members) {
@@ -45,7 +49,7 @@ impl Table {
                     Stage::SorryOut => None,
                     Stage::Leaving => self.leave(id),
                     Stage::Close => self.close(member),
-                    Stage::Nothing => break,
+                    Stage::Nothing | Stage::Rest => break,
                 };
                 if pending.is_some() {
                     // Of what leaves there is more.
@@ -76,10 +80,27 @@ impl Table {
         let place = self.queue.pop()?;
         let after = self.lists.partition_point(|list| list.places <= place);
         let list = self.lists.get_mut(after.saturating_sub(1));
+        let mut stage = 0;
         if let Some(list) = list.filter(|list| list.places == place) {
             list.whole = false;
+            if core::mem::take(&mut list.rest) {
+                stage = rest_of(list.entries).saturating_add(1);
+            }
         }
-        Some(Cursor { place, stage: 0, step: 0 })
+        Some(Cursor { place, stage, step: 0 })
+    }
+
+    /// A service has come to its rest: where others wait it waits for them, or for its own next turn, which does it all.
+    fn rest(&mut self, id: u32, cursor: Cursor) -> Option<Cursor> {
+        if !self.queue.is_empty() {
+            if self.queue.push(cursor.place)
+                && let Some(list) = self.lists.get_mut(id as usize)
+            {
+                (list.whole, list.rest) = (true, true);
+            }
+            return None;
+        }
+        Some(Cursor { stage: cursor.stage.saturating_add(1), step: 0, ..cursor })
     }
 
     /// Whether a server is in the kernel as the sorry server that answers.
@@ -182,13 +203,15 @@ impl Table {
             Phase::Waits | Phase::Stopped(Stop::Keep) => return None,
         }
         let answers = service.quorum || service.sorry.is_none();
-        let servers = service.count.saturating_add(2);
+        let rest = rest_of(list.entries);
+        let servers = rest.saturating_add(1);
         let last = servers.saturating_add(service.count);
         Some(match number {
             0 => Stage::Open,
             1 if service.quorum => Stage::SorryOut,
             1 => list.failed.map_or(Stage::Nothing, Stage::Server),
-            _ if number < servers && answers => Stage::Raise(number.saturating_sub(2)),
+            _ if number < rest && answers => Stage::Raise(number.saturating_sub(2)),
+            _ if number == rest && answers => Stage::Rest,
             _ if number < servers => Stage::Nothing,
             _ if number < last => Stage::Server(number.saturating_sub(servers)),
             _ if number == last => Stage::Leaving,
@@ -196,6 +219,12 @@ impl Table {
             _ => Stage::Server(service.count),
         })
     }
+}
+
+/// The number of the stage [`Stage::Rest`] of a service whose members have so many entries each, one more than it has
+/// servers: behind its keys, its sorry server, and its servers.
+const fn rest_of(entries: u32) -> u32 {
+    entries.saturating_add(1)
 }
 
 fn touch(flags: &mut u8, looking: bool) {

@@ -33,17 +33,18 @@ impl Queue {
         self.next.len()
     }
 
-    /// Puts a place at the end, unless it is in the queue.
-    pub(super) fn push(&mut self, place: u32) {
+    /// Puts a place at the end, unless it is in the queue: false.
+    pub(super) fn push(&mut self, place: u32) -> bool {
         match self.next.get_mut(place as usize) {
             Some(next) if *next == IDLE => *next = END,
-            _ => return,
+            _ => return false,
         }
         match self.next.get_mut(self.last as usize) {
             Some(last) => *last = place,
             None => self.first = place,
         }
         self.last = place;
+        true
     }
 
     /// Takes the first place.
