@@ -47,6 +47,9 @@ use crate::sys::timerfd::Timer;
 
 /// What a process does in the loop. The loop is compiled for each process; there are no callbacks.
 pub trait Process {
+    /// What comes in may wait a moment for more ([`limit::SHARED_READING`]): it comes all the time, and unasked.
+    const READS_TOGETHER: bool = true;
+
     /// A registered source is ready: read it until it would block, or a bounded part of it.
     fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again;
 
@@ -398,7 +401,9 @@ impl Core {
                 Source::Parent => self.serve_parent(process),
                 Source::Scripts => self.serve_scripts(process, registration),
                 Source::Own(own) => {
-                    self.reading.note();
+                    if P::READS_TOGETHER {
+                        self.reading.note();
+                    }
                     process.ready(&mut Turn { core: self }, own)
                 }
             };

@@ -118,6 +118,28 @@ fn the_first_attempt_comes_at_a_random_time_within_the_warmup() {
 }
 
 #[test]
+fn checks_begin_at_moments_that_they_share() {
+    for (delay_loop, distance, moments) in
+        [(1, 20, 50), (100, 2_000, 50), (1_000, 20_000, 50), (60_000, 20_000, 3_000)]
+    {
+        let loops = Cadence { warmup: span(delay_loop), delay_loop: span(delay_loop), ..cadence() };
+        let due = |now, seed| Check::new(now, loops.clone(), kind(), Start::Fresh, seed).poll_at().unwrap();
+        let due = |now: Instant| (0..50_000).map(move |seed| due(now, seed)).collect::<Vec<_>>();
+        let mut all = due(at(5_000));
+        assert!(all.iter().all(|due| due.as_micros() % distance == 0));
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), moments, "spread over the whole loop");
+        let between = Instant::from_micros(5_000_007);
+        assert!(
+            due(between)
+                .iter()
+                .all(|due| *due == between || *due > between && due.as_micros() % distance == 0)
+        );
+    }
+}
+
+#[test]
 fn with_alpha_nobody_is_up_until_an_attempt_passes() {
     let mut check = tcp(Cadence { alpha: true, ..cadence() }, Start::Fresh);
     assert!(!check.is_up());
