@@ -182,7 +182,7 @@ impl<D, M> Table for Typed<'_, D, M> {
 }
 
 fn walk<'t>(cursor: &mut Cursor<'t>, table: &mut dyn Table, scope: &mut Scope<'_, 't>) {
-    let mut surplus: u32 = 0;
+    let (mut surplus, mut words): (u32, _) = (0, Vec::with_capacity(WORDS));
     while let Some(item) = cursor.next() {
         match item {
             Item::Open(at) => {
@@ -194,15 +194,25 @@ fn walk<'t>(cursor: &mut Cursor<'t>, table: &mut dyn Table, scope: &mut Scope<'_
                 Some(_) => return,
                 None => scope.found.error(at, "Extra '}' found"),
             },
-            Item::Line(node) => line(cursor, node, table, scope),
+            Item::Line(node) => {
+                node.split(&mut words);
+                line(cursor, (node, &words), table, scope);
+            }
         }
     }
 }
 
+/// Words of a usual line.
+const WORDS: usize = 4;
+
 /// Reads one line, and its block.
-fn line<'t>(cursor: &mut Cursor<'t>, node: Node<'t>, table: &mut dyn Table, scope: &mut Scope<'_, 't>) {
-    let words = node.all_words();
-    let mut line = Line::new(node, &words, false, scope.owner, scope.found);
+fn line<'t>(
+    cursor: &mut Cursor<'t>,
+    (node, words): (Node<'t>, &[Word<'t>]),
+    table: &mut dyn Table,
+    scope: &mut Scope<'_, 't>,
+) {
+    let mut line = Line::new(node, words, false, scope.owner, scope.found);
     let word = line.keyword.text;
     let row = table.find(word);
     let word_at = line.keyword.at;
@@ -412,7 +422,7 @@ pub fn entries(
     (owner, aside): (&str, bool),
     found: &mut Diagnostics,
 ) -> Option<Position> {
-    let mut spoilt = None;
+    let (mut spoilt, mut words) = (None, Vec::with_capacity(WORDS));
     while let Some(item) = cursor.next() {
         match item {
             Item::Close(_) => break,
@@ -421,7 +431,7 @@ pub fn entries(
                 close(cursor);
             }
             Item::Line(node) => {
-                let words = node.all_words();
+                node.split(&mut words);
                 let mut line = Line::new(node, &words, true, owner, found);
                 line.aside = aside;
                 match tell_leftover(&mut line) {

@@ -10,3 +10,12 @@ pub struct Position {
     /// Byte column of that line, from 1. Text that a parameter put there has the column of its `$`.
     pub column: u16,
 }
+
+impl Position {
+    /// The place so many bytes behind this one, on the same line.
+    #[must_use]
+    pub fn behind(self, bytes: usize) -> Self {
+        let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
+        Self { column: self.column.saturating_add(bytes), ..self }
+    }
+}

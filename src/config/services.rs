@@ -131,7 +131,7 @@ fn key(line: &mut Line<'_>) -> Option<Key> {
 fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found: &mut Diagnostics) {
     let words = object.node.all_words();
     let key = key(&mut Line::new(object.node, &words, false, "", found));
-    let at = object.node.word(1).map_or(object.node.at(), |word| word.at);
+    let at = words.get(1).map_or(object.node.at(), |word| word.at);
     let usable = key.is_some();
     let mut draft = service::ServiceDraft::new(key.unwrap_or(Key::Mark(0)), At(at));
     let (given, servers) = quietly(object, service::ROWS, &mut draft, "", found);
@@ -185,7 +185,7 @@ fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServe
         method: draft.method.unwrap_or(service.method),
         upper: draft.upper,
         lower: draft.lower,
-        at: At(object.node.word(1).map_or(object.node.at(), |word| word.at)),
+        at: At(words.get(1).map_or(object.node.at(), |word| word.at)),
         checks: Vec::with_capacity(blocks.len()),
         more: None,
     };

@@ -233,6 +233,10 @@ pub(super) fn leftover(line: &str) -> Option<Leftover<'_>> {
     {
         return Some(Leftover { at: 0, text: line.get(..7)?, merge: true });
     }
+    // Nearly every line has none.
+    if !bytes.iter().any(|byte| matches!(byte, b'{' | b'<')) {
+        return None;
+    }
     let mut quoted = false;
     let at = bytes.iter().enumerate().position(|(at, byte)| {
         quoted ^= *byte == b'"';

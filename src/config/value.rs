@@ -39,6 +39,10 @@ pub struct Read<T> {
 /// # Errors
 /// [`Bad`] with what is wrong.
 pub fn integer(text: &str, range: RangeInclusive<i64>, lenient: bool) -> Result<Read<i64>, Bad> {
+    // Nearly every number is a few digits.
+    if let Some(value) = plain_number(text).filter(|value| range.contains(value)) {
+        return Ok(Read { value, trailing: false, rounded: false });
+    }
     let text = text.trim_start();
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
@@ -57,6 +61,18 @@ pub fn integer(text: &str, range: RangeInclusive<i64>, lenient: bool) -> Result<
         return Ok(Read { value, trailing, rounded: false });
     }
     Err(if negative && *range.start() >= 0 { Bad::Negative } else { Bad::Range })
+}
+
+/// A number of digits alone, so few that it fits.
+fn plain_number(text: &str) -> Option<i64> {
+    const FIT: usize = 18;
+    if text.is_empty() || text.len() > FIT {
+        return None;
+    }
+    text.bytes().try_fold(0_i64, |value, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        Some(value.saturating_mul(10).saturating_add(i64::from(digit)))
+    })
 }
 
 const fn magnitude_fits(value: i64) -> bool {
@@ -160,7 +176,8 @@ pub fn prefix(text: &str) -> Option<ReadPrefix> {
 /// A server, peer or source address: what follows the first `-` or `/` is cut, as keepalived does.
 #[must_use]
 pub fn address(text: &str) -> Option<IpAddr> {
-    text.split(['-', '/']).next()?.parse().ok()
+    let end = text.bytes().position(|byte| matches!(byte, b'-' | b'/')).unwrap_or(text.len());
+    text.get(..end)?.parse().ok()
 }
 
 /// An address, and of a link-local one the interface where that is named: `fe80::1%eth0`.

@@ -84,9 +84,24 @@ impl<'t> Node<'t> {
     #[must_use]
     pub fn all_words(&self) -> Vec<Word<'t>> {
         let mut words = Vec::with_capacity(4);
-        words.push(self.keyword());
-        words.extend(self.arguments());
+        self.split(&mut words);
         words
+    }
+
+    /// The same in a list that is used for one line after the other.
+    pub fn split(&self, words: &mut Vec<Word<'t>>) {
+        words.clear();
+        words.push(self.keyword());
+        let Some(entry) = self.entry() else { return };
+        // Where no parameter was put in, columns count on from the first one: that is said once a line.
+        let plain = (entry.link == NONE).then(|| entry.at());
+        for piece in self.arguments().inner {
+            let at = match plain {
+                Some(first) => first.behind(piece.offset),
+                None => self.position(piece.offset),
+            };
+            words.push(Word { text: piece.text, at, quoted: piece.quoted });
+        }
     }
 
     /// The words from byte `offset` on, where none is cut.
@@ -144,11 +159,10 @@ impl<'t> Node<'t> {
             return self.at();
         };
         let mut at = entry.at();
-        let offset = u16::try_from(offset).unwrap_or(u16::MAX);
         if entry.link == NONE {
-            at.column = at.column.saturating_add(offset);
-            return at;
+            return at.behind(offset);
         }
+        let offset = u16::try_from(offset).unwrap_or(u16::MAX);
         for origin in self.tree.origins.get(entry.link as usize..).unwrap_or(&[]) {
             if origin.offset > offset {
                 break;

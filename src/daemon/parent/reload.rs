@@ -115,10 +115,18 @@ impl<P: Program> Parent<'_, P> {
                 let _ = running.push((index, permits));
             }
         }
-        // A message wakes a child on the parent's own processor, where both would work at once: it comes last.
-        self.handed_out();
-        for (index, permits) in running {
-            self.give(turn, index, &snapshot, permits);
+        // A message wakes a child on the parent's own processor, where both would work at once: for the VRRP child, which has
+        // adverts to send, it comes last. The others have read the text, and wait for the word.
+        for last in [false, true] {
+            if last {
+                self.handed_out();
+            }
+            for (index, permits) in &mut running {
+                let kind = self.children.get(*index).map(|child| child.kind);
+                if (kind == Some(Kind::Vrrp)) == last {
+                    self.give(turn, *index, &snapshot, permits.take());
+                }
+            }
         }
         self.forget_previous();
     }

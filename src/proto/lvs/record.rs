@@ -37,12 +37,16 @@ impl RecordWriter {
         match dest {
             Some(DestKey { addr: IpAddr::V4(addr), port }) => {
                 // There may be 100,000 of them, and what the formatter does for each number takes ten times as long.
+                let mut line = Line::default();
                 let octets = addr.octets().map(u16::from);
-                for (number, before) in octets.into_iter().zip(["> ", ".", ".", "."]).chain([(*port, " ")]) {
-                    out.write_str(before)?;
-                    decimal(number, out)?;
+                for (number, before) in
+                    octets.into_iter().zip([b"> ", &b"."[..], b".", b"."]).chain([(*port, &b" "[..])])
+                {
+                    line.put(before);
+                    line.decimal(number);
                 }
-                out.write_str("\n")
+                line.put(b"\n");
+                out.write_str(line.text())
             }
             Some(dest) => writeln!(out, "> {} {}", dest.addr, dest.port),
             None => Ok(()),
@@ -50,19 +54,33 @@ impl RecordWriter {
     }
 }
 
-/// Writes a number.
-fn decimal(number: u16, out: &mut dyn Write) -> fmt::Result {
-    let mut digits = [b'0'; 5];
-    let (mut rest, mut used) = (number, 0_usize);
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
-        (rest, used) = (rest / 10, used.saturating_add(1));
-        if rest == 0 {
-            break;
+/// A line of a destination, of at most 2 + 15 + 1 + 5 + 1 octets.
+#[derive(Default)]
+struct Line(heapless::Vec<u8, 24>);
+
+impl Line {
+    fn put(&mut self, text: &[u8]) {
+        // It fits.
+        let _ = self.0.extend_from_slice(text);
+    }
+
+    fn decimal(&mut self, number: u16) {
+        let mut place = match number {
+            0..10 => 1,
+            10..100 => 10,
+            100..1_000 => 100,
+            1_000..10_000 => 1_000,
+            _ => 10_000,
+        };
+        while place > 0 {
+            let _ = self.0.push(b'0'.saturating_add(u8::try_from(number / place % 10).unwrap_or(0)));
+            place /= 10;
         }
     }
-    let from = digits.len().saturating_sub(used);
-    out.write_str(core::str::from_utf8(digits.get(from..).unwrap_or_default()).unwrap_or_default())
+
+    fn text(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 /// Reads the lines.

@@ -356,7 +356,7 @@ fn snmp_name(draft: &mut ServiceDraft, line: &mut Line<'_>) {
 pub(crate) fn server_address(line: &mut Line<'_>, index: usize) -> Option<IpAddr> {
     let word = line.arg(index)?;
     let addr = value::address(word.text)?;
-    if word.text.contains(['-', '/']) {
+    if word.text.bytes().any(|byte| matches!(byte, b'-' | b'/')) {
         let message = format_args!("'{}' is taken as {addr}", word.text);
         line.note(word, message, "only entries of a virtual_server_group are ranges or subnets");
     }
