@@ -1,5 +1,7 @@
 //! Clients that do not behave cost no advert and no memory, and those that do are answered meanwhile.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::port::page;
@@ -67,6 +69,9 @@ fn costs_nothing(place: &str, most: usize, answers: impl Fn(&Node)) {
     a.shell(&format!(
         "python3 /run/lab/hostile.py {place} > /run/lab/hostile 2>&1 & echo $! > /run/lab/hostile.pid"
     ));
+    // One that has been here before, with those of the other kind.
+    let mut kept =
+        (!place.is_empty()).then(|| UnixStream::connect(a.path("/run/keepalived.sock")).expect("it listens"));
     let begun = now();
     eventually("the clients are connected", START * 4, || a.read("/run/lab/hostile").contains("ready"));
     for _ in 0..20 {
@@ -74,6 +79,12 @@ fn costs_nothing(place: &str, most: usize, answers: impl Fn(&Node)) {
         answers(&a);
         assert!(asked.elapsed() < ANSWERED + ALLOWANCE, "{:?}", asked.elapsed());
         std::thread::sleep(Duration::from_millis(100));
+    }
+    if let Some(stream) = &mut kept {
+        stream.write_all(b"version\n").expect("nobody has shown it out");
+        let mut head = [0; 3];
+        stream.read_exact(&mut head).expect("it is answered");
+        assert_eq!(&head, b"ok ");
     }
     let grown = daemon.memory().saturating_sub(memory);
     assert!(grown < 2_048, "{grown} kB more");

@@ -168,7 +168,7 @@ impl<P: Program> Parent<'_, P> {
             let Some(stream) = listener.accept() else { return Again::Done };
             // Who may not even look is told nothing, not even why.
             if let Some(operates) = self.control.judge(&stream)
-                && let Some(index) = self.make_room(turn)
+                && let Some(index) = self.make_room(turn, false)
             {
                 self.welcome(turn, index, stream, operates);
             }
@@ -188,19 +188,20 @@ impl<P: Program> Parent<'_, P> {
         }
     }
 
-    /// A free place; the client that has been silent for longest makes room for one that comes.
-    fn make_room(&mut self, turn: &mut Turn<'_>) -> Option<usize> {
+    /// A free place for a client of the monitoring port (`web`) or of the socket. Of too many of them the one that has been
+    /// silent for longest makes room; the others keep their places.
+    fn make_room(&mut self, turn: &mut Turn<'_>, web: bool) -> Option<usize> {
+        let most = if web { limit::WEB_CLIENTS } else { limit::CONTROL_CLIENTS };
+        if self.control.of(web).count() >= most {
+            let index = self.control.least_wanted(turn.now(), web)?;
+            self.dismiss(turn, index);
+        }
         let clients = &mut self.control.clients;
         if let Some(index) = clients.iter().position(Option::is_none) {
             return Some(index);
         }
-        if clients.len() < limit::CONTROL_CLIENTS {
-            clients.push(None);
-            return Some(clients.len() - 1);
-        }
-        let index = self.control.least_wanted(turn.now())?;
-        self.dismiss(turn, index);
-        Some(index)
+        clients.push(None);
+        clients.len().checked_sub(1)
     }
 
     fn dismiss(&mut self, turn: &mut Turn<'_>, index: usize) {
@@ -342,12 +343,17 @@ impl Control {
         stream.is_in_group(self.group?).then_some(false)
     }
 
-    /// The client that makes room for another one.
-    fn least_wanted(&self, now: Instant) -> Option<usize> {
-        let clients =
-            || self.clients.iter().enumerate().filter_map(|(index, client)| Some((index, client.as_ref()?)));
-        let silent = clients().filter(|(_, client)| matches!(client.state, State::Reading));
-        let stuck = clients().filter(|(_, client)| {
+    /// The clients of the monitoring port or of the socket, with their places.
+    fn of(&self, web: bool) -> impl Iterator<Item = (usize, &Client)> {
+        let clients = self.clients.iter().enumerate();
+        let clients = clients.filter_map(|(index, client)| Some((index, client.as_ref()?)));
+        clients.filter(move |(_, client)| client.web.is_some() == web)
+    }
+
+    /// The client that makes room for another one of its kind.
+    fn least_wanted(&self, now: Instant, web: bool) -> Option<usize> {
+        let silent = self.of(web).filter(|(_, client)| matches!(client.state, State::Reading));
+        let stuck = self.of(web).filter(|(_, client)| {
             matches!(client.state, State::Writing(_)) && now.since(client.since) >= STUCK
         });
         let oldest = silent.min_by_key(|(_, client)| client.since);

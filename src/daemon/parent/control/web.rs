@@ -4,11 +4,9 @@
 use core::fmt::Write;
 use std::os::fd::AsRawFd;
 
-use super::client::{Client, State};
 use super::outgoing::{Outgoing, Part};
 use super::question::{Asking, json};
 use super::{ACCEPTED_PER_TURN, PORT, events};
-use crate::base::limit;
 use crate::daemon::cli::VERSION;
 use crate::daemon::ipc::{About, Question};
 use crate::daemon::log;
@@ -61,26 +59,11 @@ impl<P: Program> Parent<'_, P> {
         for _ in 0..ACCEPTED_PER_TURN {
             let Some((listener, _)) = &self.control.port else { return Again::Done };
             let Some(stream) = listener.accept() else { return Again::Done };
-            if let Some(index) = self.make_room_for_web(turn) {
+            if let Some(index) = self.make_room(turn, true) {
                 self.welcome(turn, index, stream, false);
             }
         }
         Again::More
-    }
-
-    /// A free place. These clients take no places of the others: of too many the one that has been silent for longest
-    /// goes.
-    fn make_room_for_web(&mut self, turn: &mut Turn<'_>) -> Option<usize> {
-        let clients = self.control.clients.iter().enumerate();
-        let web = clients.filter_map(|(index, client)| {
-            client.as_ref().filter(|client| client.web.is_some()).map(|client| (index, client))
-        });
-        if web.clone().count() >= limit::WEB_CLIENTS {
-            let reading = |(_, client): &(usize, &Client)| matches!(client.state, State::Reading);
-            let (oldest, _) = web.filter(reading).min_by_key(|(_, client)| client.since)?;
-            self.dismiss(turn, oldest);
-        }
-        self.make_room(turn)
     }
 
     /// A request was understood.
