@@ -43,6 +43,7 @@ mod flaps;
 mod frr;
 mod garps;
 mod groups;
+mod hashes;
 mod interop;
 mod iptables;
 mod json;

@@ -98,7 +98,7 @@ pub(crate) fn sessions(stage: &Stage) {
 }
 
 /// What the kernel counts is what monitoring reads of virtual servers and of real servers, by the names and labels of the
-/// exporter in use.
+/// exporter in use (field case 74).
 pub(crate) fn counted(stage: &Stage) {
     let servers = ["10.9.0.11", "10.9.0.12"];
     let _servers = servers.map(|at| stage.stub(&format!("{at}:80"), Speaks::Session));
