@@ -17,6 +17,8 @@ mod agentx;
 mod bfd;
 #[cfg(feature = "status")]
 mod browse;
+#[cfg(any(feature = "tls", feature = "tls-openssl"))]
+mod certificates;
 mod checks;
 mod mutate;
 #[cfg(feature = "status")]
