@@ -10,7 +10,7 @@ mod kept;
 mod refusals;
 mod settings;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ use keepalived::status;
 use keepalived::subagent;
 use keepalived::sys::privileges::Capabilities;
 use keepalived::sys::spawner::Permits;
+use keepalived::sys::user::Account;
 use keepalived::sys::{alloc, clock, netns, pages, same_program, user};
 use keepalived::vrrpd;
 
@@ -61,6 +62,8 @@ pub(crate) struct Keepalived<'a> {
     /// This process is where the configuration wants it: in its network namespace.
     settled: Cell<bool>,
     check_log: CheckLog,
+    /// The account of a user for the children, looked up when the daemon begins.
+    account: OnceCell<Option<Account>>,
 }
 
 /// A configuration that was read and checked.
@@ -80,6 +83,8 @@ pub(crate) struct Loaded {
     scripted: [bool; Kind::ALL.len()],
     /// What children need, in the same order.
     privileges: [Capabilities; Kind::ALL.len()],
+    /// The user that children become; none: they stay root.
+    user: Option<Account>,
     settings: Settings,
     snapshot: Kept,
     /// Not one keyword in it.
@@ -191,7 +196,13 @@ fn host_name() -> String {
 
 impl<'a> Keepalived<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, begun: clock::now(), settled: Cell::new(false), check_log: CheckLog::default() }
+        Self {
+            options,
+            begun: clock::now(),
+            settled: Cell::new(false),
+            check_log: CheckLog::default(),
+            account: OnceCell::new(),
+        }
     }
 }
 
@@ -234,7 +245,9 @@ impl Program for Keepalived<'_> {
         if !self.settled.replace(true) {
             own_folder(&read.model);
         }
-        Ok(Loaded::new(read, self.options))
+        let account = *self.account.get_or_init(privileges::account);
+        let user = privileges::user_of_children(&read.model, account);
+        Ok(Loaded::new(read, self.options, user))
     }
 
     fn accepts(&self, running: &Loaded, new: &Loaded) -> bool {
@@ -297,6 +310,10 @@ impl Program for Keepalived<'_> {
 
     fn privileges(&self, loaded: &Loaded, kind: Kind) -> Option<Capabilities> {
         Kind::ALL.into_iter().zip(loaded.privileges).find(|(one, _)| *one == kind).map(|(_, needed)| needed)
+    }
+
+    fn user_of_children(&self, loaded: &Loaded) -> Option<Account> {
+        loaded.user
     }
 
     fn permits(&self, loaded: &Loaded, kind: Kind) -> Permits {
@@ -440,7 +457,7 @@ fn run_bfd(loaded: &Loaded, start: Start<'_>, dump: bool) -> Exit {
 }
 
 impl Loaded {
-    fn new(read: Read, options: &Options) -> Self {
+    fn new(read: Read, options: &Options, user: Option<Account>) -> Self {
         let messages = |wanted: fn(&Diagnostic) -> bool| {
             let wanted = read.found.iter().filter(|one| wanted(one));
             wanted.map(|one| Mistake::new(one, &read.sources, &read.interfaces)).collect()
@@ -454,7 +471,8 @@ impl Loaded {
             vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
             services: !read.model.services.is_empty(),
             sessions: !read.model.bfds.is_empty(),
-            privileges: Kind::ALL.map(|kind| privileges::needed(&read.model, kind)),
+            privileges: Kind::ALL.map(|kind| privileges::needed(&read.model, kind, user)),
+            user,
             scripted: Kind::ALL.map(|kind| permits::runs_scripts(&read.model, kind)),
             settings: settings(&read.model, options),
             whole: RefCell::new(Some(Arc::new(read.model))),

@@ -1,16 +1,68 @@
-//! Which privileges a child keeps once it runs: those of its kind, and what the configuration makes it need.
+//! Which privileges a child keeps once it runs: those of its kind, and what the configuration makes it need; and the user
+//! that it becomes.
 
 use std::fs;
 
-use crate::config::model::Model;
+use crate::config::model::{self, Model};
 use crate::daemon::kind::Kind;
+use crate::daemon::log;
 use crate::daemon::tuning::Tuning;
+use crate::notify::permits;
+use crate::sys::identity::{Identity, Obstacle, Powers};
 use crate::sys::privileges::Capabilities;
+use crate::sys::user::{self, Account};
 
-/// What a child of this kind needs with this configuration. CAP_SYS_MODULE means that its start loads modules; it is not
-/// kept.
+/// The user that children become, if the machine has it: nobody else's, and without a password, a home and a shell.
+pub const USER: &str = "keepalived";
+
+/// The account of [`USER`]; none if the machine has none that is not root. Says to all processes of this daemon whose files
+/// are its own.
 #[must_use]
-pub fn needed(model: &Model, kind: Kind) -> Capabilities {
+pub fn account() -> Option<Account> {
+    let account = user::user(USER).ok().flatten().filter(|account| account.uid != 0)?;
+    user::name_of_children(account);
+    Some(account)
+}
+
+/// The user that children become with this configuration; none: they stay root, and the log says what forbids the other one.
+#[must_use]
+pub fn user_of_children(model: &Model, account: Option<Account>) -> Option<Account> {
+    let account = account?;
+    let Some(why) = what_forbids(model, account) else { return Some(account) };
+    log::info!("Children stay root, though there is a user {USER}: {why}");
+    None
+}
+
+/// Why children cannot be, or are not to be, this user.
+fn what_forbids(model: &Model, account: Account) -> Option<String> {
+    let powers = Powers::at_start();
+    let identity = Identity { uid: account.uid, gid: account.gid, groups: Vec::new() };
+    match powers.obstacle(&identity) {
+        Some(Obstacle::Refused(why)) => return Some(why.to_owned()),
+        Some(Obstacle::Groups) => return Some("supplementary groups cannot be given up".to_owned()),
+        None => {}
+    }
+    // The parent ends a child that hangs; a child goes on with files of root.
+    let lacking =
+        powers.lacks(Capabilities::KILL.with(Capabilities::DAC_OVERRIDE).with(Capabilities::FOWNER));
+    if !lacking.is_empty() {
+        return Some(format!("the daemon lacks {}", lacking.names().collect::<Vec<_>>().join(", ")));
+    }
+    // A script may signal the processes of its user.
+    let is_theirs =
+        |identity: &model::Identity| identity.user == USER || identity.user.parse() == Ok(account.uid);
+    let scripts = Kind::ALL.into_iter().any(|kind| {
+        permits::any(model, kind, &mut |command| {
+            command.identity.as_ref().or(model.global.scripts.user.as_ref()).is_some_and(is_theirs)
+        })
+    });
+    scripts.then(|| "scripts run as that user, and could end a child".to_owned())
+}
+
+/// What a child of this kind needs with this configuration, as root or as a user of its own. CAP_SYS_MODULE means that its
+/// start loads modules; it is not kept.
+#[must_use]
+pub fn needed(model: &Model, kind: Kind, user: Option<Account>) -> Capabilities {
     let global = &model.global;
     let tuning = Tuning::of(global, kind);
     let raises = tuning.realtime.base.is_some() || tuning.realtime.ceiling > 0 || tuning.nice != 0;
@@ -31,6 +83,9 @@ pub fn needed(model: &Model, kind: Kind) -> Capabilities {
         .with_if(raises, Capabilities::SYS_NICE)
         // New memory of a process whose memory is locked is locked.
         .with_if(tuning.no_swap, Capabilities::IPC_LOCK)
+        // In /tmp the kernel lets nobody else than its owner replace a file (the sticky bit), and a dump or a FIFO may be
+        // root's, of a daemon before this one or of the start of this one.
+        .with_if(user.is_some(), Capabilities::FOWNER)
         // A FIFO may belong to somebody else.
         .with_if(gives_fifo, Capabilities::CHOWN.with(Capabilities::FOWNER));
     match kind {
@@ -42,8 +97,9 @@ pub fn needed(model: &Model, kind: Kind) -> Capabilities {
             .with_if(model.daemon.net_namespace_ipvs.is_some(), Capabilities::SYS_ADMIN)
             .with_if(binds_low(model), Capabilities::NET_BIND_SERVICE),
         Kind::Bfd => all,
-        // It speaks with its agent and with the other children, over sockets that it has or may open by its user.
-        Kind::Snmp => Capabilities::NONE,
+        // It speaks with the other children over sockets that it has, and with its agent over one that often only root may
+        // open, which it is unless it has a user of its own.
+        Kind::Snmp => Capabilities::NONE.with_if(user.is_some(), Capabilities::DAC_OVERRIDE),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::daemon::log;
 use crate::daemon::reactor::Turn;
 use crate::daemon::realtime::{LATENESS, LONGEST, Priority};
 use crate::sys::privileges::{self, Capabilities};
+use crate::sys::user::Account;
 use crate::sys::{process, sched, seccomp};
 
 /// What the configuration asks of one process.
@@ -99,6 +100,8 @@ pub struct Tuner {
 pub struct Confinement {
     /// The capabilities that it keeps.
     pub kept: Capabilities,
+    /// The user that it becomes; none: it stays root.
+    pub user: Option<Account>,
     /// The descriptor of its channel to the parent, which is told of a system call that it may not make. None: it makes
     /// any.
     pub channel: Option<RawFd>,
@@ -132,10 +135,10 @@ impl Tuner {
 
     /// The start is over: what is not needed any more is given up.
     pub fn confine(&self) {
-        let Some(Confinement { kept, channel }) = self.confinement else { return };
+        let Some(Confinement { kept, user, channel }) = self.confinement else { return };
         // Loading modules is for a start.
         let kept = kept.without(Capabilities::SYS_MODULE);
-        if let Err(error) = privileges::give_up_all_but(kept) {
+        if let Err(error) = privileges::give_up_all_but(kept, user) {
             return log::warn!("Unable to give up privileges: {error} - the process keeps them");
         }
         let Some(channel) = channel else { return };

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::Mode;
 use nix::unistd;
 
+use super::user;
+
 /// Device and inode: which pipe it is, whatever its name.
 pub type Key = (u64, u64);
 
@@ -26,13 +28,14 @@ pub struct Fifo {
 
 impl Fifo {
     /// Opens the pipe that there is, whoever owns it, or makes one, which only its owner may open: user and group;
-    /// none: this process's. `is_left` says of which pipes a dead process of ours has made: they count as made here.
+    /// none: whoever this process is. `is_left` says of which pipes a dead process of ours has made: they count as made here.
     ///
     /// # Errors
     /// `AlreadyExists`, and what it is, when something else than a pipe has the name; when the folder refuses it.
     pub fn open(path: &Path, owner: Option<(u32, u32)>, is_left: impl Fn(Key) -> bool) -> io::Result<Self> {
-        let own = (unistd::geteuid().as_raw(), unistd::getegid().as_raw());
-        let (user, group) = owner.unwrap_or(own);
+        let is_fit = |about: &Metadata| {
+            user::is_of_daemon(about.uid()) || owner.is_some_and(|(user, _)| about.uid() == user)
+        };
         for _ in 0..ATTEMPTS {
             let mut made = match unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(()) => true,
@@ -45,7 +48,7 @@ impl Fifo {
                     return Err(io::Error::new(io::ErrorKind::AlreadyExists, what_is(there.file_type())));
                 }
                 made = is_left(key_of(&there));
-                let private = there.mode() & 0o077 == 0 && (there.uid() == user || there.uid() == own.0);
+                let private = there.mode() & 0o077 == 0 && is_fit(&there);
                 if made && !private {
                     // Others may have opened it since.
                     fs::remove_file(path)?;
@@ -59,11 +62,14 @@ impl Fifo {
                 .open(path)?;
             let opened = file.metadata()?;
             // What was put there between the calls is no business of ours.
-            if !opened.file_type().is_fifo() || (made && opened.uid() != user && opened.uid() != own.0) {
+            if !opened.file_type().is_fifo() || (made && !is_fit(&opened)) {
                 continue;
             }
             if made {
-                fchown(&file, Some(user), Some(group))?;
+                // One without an owner may have been made by root, as whom this process began: it stays so.
+                if let Some((user, group)) = owner {
+                    fchown(&file, Some(user), Some(group))?;
+                }
                 file.set_permissions(Permissions::from_mode(0o600))?;
             }
             return Ok(Self { file, path: path.to_owned(), key: key_of(&opened), made });

@@ -8,6 +8,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::user;
+
 /// A file that is written beside its place and appears there whole, by rename.
 #[derive(Debug)]
 pub struct Replacement {
@@ -138,15 +140,17 @@ impl Drop for Replacement {
 /// # Errors
 /// When it cannot be opened.
 pub fn append(place: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(place)
+    let mut options = OpenOptions::new();
+    options.append(true).mode(0o600).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    // In /tmp the kernel lets nobody, root neither, use O_CREAT on a file of another user (fs.protected_regular), as one is
+    // that a child made as the user of its own.
+    match options.open(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => options.create(true).open(place),
+        other => other,
+    }
 }
 
-/// Reads a file that an earlier process of this user left, of at most `longest` octets. Nobody else may say what a daemon
+/// Reads a file that an earlier process of this daemon left, of at most `longest` octets. Nobody else may say what a daemon
 /// goes on with.
 ///
 /// # Errors
@@ -155,7 +159,7 @@ pub fn read_own(path: &Path, longest: u64) -> io::Result<String> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     let about = file.metadata()?;
-    let ours = about.is_file() && about.uid() == nix::unistd::geteuid().as_raw() && about.mode() & 0o022 == 0;
+    let ours = about.is_file() && user::is_of_daemon(about.uid()) && about.mode() & 0o022 == 0;
     if !ours || about.len() > longest {
         return Err(io::ErrorKind::InvalidData.into());
     }

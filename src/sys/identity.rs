@@ -92,6 +92,12 @@ impl Powers {
         Self { capabilities, users: Map::read("/proc/self/uid_map"), groups: Map::read("/proc/self/gid_map") }
     }
 
+    /// Those of some capabilities that this process lacks.
+    #[must_use]
+    pub fn lacks(&self, some: Capabilities) -> Capabilities {
+        self.capabilities.map_or(Capabilities::NONE, |all| some.without(Capabilities::of_bits(all)))
+    }
+
     /// What keeps a script from running under this identity.
     #[must_use]
     pub fn obstacle(&self, identity: &Identity) -> Option<Obstacle> {

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use super::check;
+use super::{check, user};
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub fn make(path: &CStr, content: &[u8], overwrite: bool) -> io::Result<()> {
     }
     let why = if about.nlink() > 1 {
         "it has another name, too, and is left as it is"
-    } else if about.uid() != nix::unistd::geteuid().as_raw() && !holds_number(&file) {
+    } else if !user::is_of_daemon(about.uid()) && !holds_number(&file) {
         "it is another user's, holds no number, and is left as it is"
     } else {
         file.set_len(0)?;

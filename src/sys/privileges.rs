@@ -1,7 +1,12 @@
-//! Giving up privileges for good: capabilities, and what an exec could win back.
+//! Giving up privileges for good: capabilities, the user, and what an exec could win back.
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::{c_int, c_ulong};
 use std::io;
+
+use super::check;
+use super::identity::Identity;
+use super::user::Account;
 
 /// Whether this process has given up privileges.
 static GIVEN_UP: AtomicBool = AtomicBool::new(false);
@@ -25,6 +30,8 @@ impl Capabilities {
     pub const DAC_OVERRIDE: Self = Self(1 << 1);
     /// What only the owner of a file may do to it.
     pub const FOWNER: Self = Self(1 << 3);
+    /// Processes of other users are signalled: by the parent alone.
+    pub const KILL: Self = Self(1 << 5);
     /// Ports below 1024.
     pub const NET_BIND_SERVICE: Self = Self(1 << 10);
     /// Addresses, routes, rules, interfaces, /proc/sys/net, tables of the firewall and of IPVS.
@@ -41,6 +48,12 @@ impl Capabilities {
     pub const SYS_ADMIN: Self = Self(1 << 21);
     /// Priorities are raised.
     pub const SYS_NICE: Self = Self(1 << 23);
+
+    /// Those of these bits.
+    #[must_use]
+    pub(super) const fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
 
     /// A bit for each, by its number.
     #[must_use]
@@ -86,10 +99,11 @@ impl Capabilities {
     }
 }
 
-const NAMES: [(Capabilities, &str); 11] = [
+const NAMES: [(Capabilities, &str); 12] = [
     (Capabilities::CHOWN, "CAP_CHOWN"),
     (Capabilities::DAC_OVERRIDE, "CAP_DAC_OVERRIDE"),
     (Capabilities::FOWNER, "CAP_FOWNER"),
+    (Capabilities::KILL, "CAP_KILL"),
     (Capabilities::NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE"),
     (Capabilities::NET_ADMIN, "CAP_NET_ADMIN"),
     (Capabilities::NET_RAW, "CAP_NET_RAW"),
@@ -101,11 +115,12 @@ const NAMES: [(Capabilities, &str); 11] = [
 ];
 
 /// Gives up every capability but those of `kept`, for this process and all that it will ever start: neither a file of
-/// another user nor root's number wins one back (no_new_privs).
+/// another user nor root's number wins one back (no_new_privs). From then on the process is `user`, without further groups,
+/// if there is one.
 ///
 /// # Errors
 /// What the kernel says; it may then have been done in part.
-pub fn give_up_all_but(kept: Capabilities) -> io::Result<()> {
+pub fn give_up_all_but(kept: Capabilities, user: Option<Account>) -> io::Result<()> {
     GIVEN_UP.store(true, Ordering::Relaxed);
     // SAFETY: prctl with these arguments takes no pointer.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
@@ -119,6 +134,9 @@ pub fn give_up_all_but(kept: Capabilities) -> io::Result<()> {
             break;
         }
     }
+    if let Some(user) = user {
+        become_user(user)?;
+    }
     let permitted = get()?;
     let mut sets = [[0; 3]; 2];
     for ((new, old), shift) in sets.iter_mut().zip(permitted).zip([0, 32]) {
@@ -129,6 +147,31 @@ pub fn give_up_all_but(kept: Capabilities) -> io::Result<()> {
     // SAFETY: both are what this version of the call reads.
     let done = unsafe { libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Another user with the capabilities of this one: permitted, and not in effect yet.
+fn become_user(user: Account) -> io::Result<()> {
+    let mut signal: c_int = 0;
+    // SAFETY: the first writes one number; the others take no pointer.
+    let dumps = unsafe {
+        check(libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal, 0, 0, 0))?;
+        check(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
+        check(libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0))?
+    };
+    if !(Identity { uid: user.uid, gid: user.gid, groups: Vec::new() }).assume() {
+        return Err(io::Error::last_os_error());
+    }
+    // With another user the kernel forgets that this process ends with its parent, and that it may leave a core.
+    // SAFETY: neither takes a pointer.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, number(signal), 0, 0, 0))?;
+        check(libc::prctl(libc::PR_SET_DUMPABLE, number(dumps), 0, 0, 0))?;
+    }
+    Ok(())
+}
+
+fn number(value: c_int) -> c_ulong {
+    value.try_into().unwrap_or(0)
 }
 
 /// `_LINUX_CAPABILITY_VERSION_3`
@@ -156,7 +199,7 @@ mod tests {
         let kept = Capabilities::NET_ADMIN.with(Capabilities::NET_RAW);
         let status = in_a_copy(|| {
             let before = Capabilities::effective();
-            let done = give_up_all_but(kept);
+            let done = give_up_all_but(kept, None);
             // SAFETY: takes no pointer.
             let bound = unsafe { libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) };
             let after = Capabilities::effective();
@@ -170,6 +213,36 @@ mod tests {
             }
         });
         assert_eq!(libc::WEXITSTATUS(status), 1);
+    }
+
+    #[test]
+    fn another_user_keeps_what_is_kept_and_ends_with_its_parent() {
+        let kept = Capabilities::NET_ADMIN.with(Capabilities::NET_RAW);
+        let status = in_a_copy(|| {
+            let before = Capabilities::effective();
+            // SAFETY: the calls take no pointer that is not of this test's own.
+            let signal = unsafe {
+                libc::prctl(libc::PR_SET_PDEATHSIG, 15, 0, 0, 0);
+                let done = give_up_all_but(kept, Some(Account { uid: 4_711, gid: 4_712 }));
+                let mut signal: c_int = 0;
+                libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal, 0, 0, 0);
+                if done.is_err()
+                    || libc::getuid() != 4_711
+                    || libc::getegid() != 4_712
+                    || libc::setuid(0) == 0
+                {
+                    return 8;
+                }
+                signal
+            };
+            match (before, Capabilities::effective()) {
+                (Ok(before), Ok(after)) => {
+                    u8::from(signal == 15 && after == kept.without(kept.without(before)))
+                }
+                _ => 9,
+            }
+        });
+        assert_eq!(libc::WEXITSTATUS(status), 1, "this test needs root");
     }
 
     #[test]

@@ -505,7 +505,7 @@ mod tests {
     fn under_filter(work: impl FnOnce() -> u8) -> (i32, Option<[u8; 5]>) {
         let (near, far) = Channel::pair().unwrap();
         let status = in_a_copy(|| {
-            if give_up_all_but(Capabilities::NONE).is_err()
+            if give_up_all_but(Capabilities::NONE, None).is_err()
                 || !matches!(restrict(far.as_raw_fd(), false), Ok(true))
             {
                 return 9;

@@ -1,5 +1,6 @@
 //! Users and groups by name. For load time only: the C library reads files and allocates.
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::ffi::CString;
 use std::io;
 
@@ -24,6 +25,21 @@ pub fn is_root() -> bool {
 #[must_use]
 pub fn own() -> u32 {
     unistd::geteuid().as_raw()
+}
+
+/// The user that children of this daemon are once they have begun; root's number: none of their own.
+static OF_CHILDREN: AtomicU32 = AtomicU32::new(0);
+
+/// Says once which user the children of this daemon will be, or those of a daemon before it were.
+pub fn name_of_children(account: Account) {
+    OF_CHILDREN.store(account.uid, Ordering::Relaxed);
+}
+
+/// Whether a file of this user is one that this daemon made, or one before it: a child makes files as root while it
+/// begins, and as the user of the children later. What belongs to root is as good.
+#[must_use]
+pub fn is_of_daemon(uid: u32) -> bool {
+    uid == own() || uid == 0 || uid == OF_CHILDREN.load(Ordering::Relaxed)
 }
 
 /// The user of this name; none if there is none.

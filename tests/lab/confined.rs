@@ -1,19 +1,24 @@
 //! What the processes of the daemon may do: capabilities, user, system calls.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use crate::kit::bounds::{START, Timing, eventually};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::kit::bounds::{START, Timing, eventually, holds_within};
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
-use crate::kit::node::{children, command_name};
+use crate::kit::node::{Node, USER_OF_CHILDREN, children, command_name, is_alive};
 
 const US: Program = Program::UnderTest;
 const TIMING: Timing = Timing::v3(10);
 
 /// Bits of capabilities(7).
 const DAC_OVERRIDE: u64 = 1 << 1;
+const FOWNER: u64 = 1 << 3;
 const NET_BIND_SERVICE: u64 = 1 << 10;
 const NET_ADMIN: u64 = 1 << 12;
 const NET_RAW: u64 = 1 << 13;
@@ -59,9 +64,15 @@ fn seen(pid: i32) -> Option<Rights> {
     })
 }
 
-/// Of a child that has begun.
-fn confined(kept: u64) -> Rights {
-    Rights { effective: kept, permitted: kept, inheritable: 0, uid: 0, no_new_privileges: true, seccomp: 2 }
+/// Of a child that has begun, as root or as a user of its own.
+fn confined(kept: u64, uid: u32) -> Rights {
+    let kept = if uid == 0 { kept } else { kept | FOWNER };
+    Rights { effective: kept, permitted: kept, inheritable: 0, uid, no_new_privileges: true, seccomp: 2 }
+}
+
+/// Takes the user for children out of a node: its children stay root.
+fn remove_user(node: &Node) {
+    node.shell("sed '/^keepalived:/d' /etc/passwd > /etc/others; rm /etc/passwd; mv /etc/others /etc/passwd");
 }
 
 /// The children of a daemon: names, and what they may.
@@ -69,19 +80,39 @@ fn all(daemon: &Daemon) -> Vec<(String, Rights)> {
     children(daemon.first()).into_iter().filter_map(|pid| Some((command_name(pid), seen(pid)?))).collect()
 }
 
-fn eventually_has(daemon: &Daemon, name: &str, kept: u64) {
-    eventually(&format!("{name} has {kept:x} and a filter"), START, || {
-        all(daemon).contains(&(name.to_owned(), confined(kept)))
-    });
+fn eventually_has(daemon: &Daemon, uid: u32, name: &str, kept: u64) {
+    let so = || all(daemon).contains(&(name.to_owned(), confined(kept, uid)));
+    let so = holds_within(START, so);
+    assert!(so, "{name} does not have {kept:x}, a filter and user {uid}: {:x?}", all(daemon));
+}
+
+/// Has the VRRP child replaced.
+fn kill_vrrp(daemon: &Daemon) {
+    let named = |pid: &i32| matches!(command_name(*pid).as_str(), "keepalived_vrrp" | "keepalived");
+    let child = children(daemon.first()).into_iter().find(named).expect("a VRRP child");
+    kill(Pid::from_raw(child), Signal::SIGKILL).expect("it runs");
+    eventually("it is gone", START, || !is_alive(child));
 }
 
 #[test]
-fn each_process_has_what_it_needs_and_no_more() {
+fn each_process_has_a_user_and_what_it_needs_and_no_more() {
+    each_process_has_what_it_needs(USER_OF_CHILDREN);
+}
+
+#[test]
+fn each_process_has_what_it_needs_where_there_is_no_user_for_children() {
+    each_process_has_what_it_needs(0);
+}
+
+fn each_process_has_what_it_needs(uid: u32) {
     if is_reference("its processes have all privileges") {
         return;
     }
     let net = Net::new();
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    if uid == 0 {
+        remove_user(&a);
+    }
     a.write_script(
         "/usr/local/bin/tell",
         "#!/bin/sh\ngrep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status > /run/told\n",
@@ -94,18 +125,19 @@ fn each_process_has_what_it_needs_and_no_more() {
     let plain = Instance::default();
     let daemon = Daemon::start(&a, US, &conf(plain.clone(), ""));
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    assert_eq!(daemon.logged("Children stay root"), 0);
     let parent = rights(daemon.first());
     assert_eq!((parent.uid, parent.no_new_privileges, parent.seccomp), (0, false, 0));
     assert!(parent.effective & NETWORK == NETWORK && parent.effective & SYS_ADMIN != 0);
-    eventually_has(&daemon, "keepalived_vrrp", NETWORK);
-    eventually_has(&daemon, "keepalived_lvs", NETWORK | NET_BIND_SERVICE);
-    eventually_has(&daemon, "keepalived_bfd", NETWORK);
+    eventually_has(&daemon, uid, "keepalived_vrrp", NETWORK);
+    eventually_has(&daemon, uid, "keepalived_lvs", NETWORK | NET_BIND_SERVICE);
+    eventually_has(&daemon, uid, "keepalived_bfd", NETWORK);
     assert_eq!(all(&daemon).len(), 3);
     // A reload brings scripts: who runs them may what the parent may, and so may they.
     let backups = daemon.logged("Entering BACKUP STATE");
     let telling = || plain.clone().line("notify_master /usr/local/bin/tell");
     daemon.reload(&conf(telling(), ""));
-    eventually_has(&daemon, "keepalived_vrrp", NETWORK);
+    eventually_has(&daemon, uid, "keepalived_vrrp", NETWORK);
     let named = || all(&daemon).into_iter().find(|(one, _)| one == "keepalived_exec");
     eventually("there is who runs scripts", START, || named().is_some());
     let helper = named().expect("it has just been there");
@@ -117,7 +149,7 @@ fn each_process_has_what_it_needs_and_no_more() {
     daemon.reload(&conf(telling(), "vrrp_notify_fifo /run/fifo"));
     assert_eq!(daemon.logged("has given up"), 0);
     daemon.reload(&conf(telling(), "vrrp_notify_fifo /run/fifo\nvrrp_priority -3"));
-    eventually_has(&daemon, "keepalived_vrrp", NETWORK | SYS_NICE);
+    eventually_has(&daemon, uid, "keepalived_vrrp", NETWORK | SYS_NICE);
     daemon.wait_log("needs CAP_SYS_NICE, which the VRRP child process(", START);
     assert_eq!(daemon.logged("Entering BACKUP STATE"), backups, "its replacement goes on as MASTER");
     a.shell("ip link set eth0 down; sleep 0.5; ip link set eth0 up");
@@ -129,7 +161,99 @@ fn each_process_has_what_it_needs_and_no_more() {
     assert_eq!(told, format!("{effective}NoNewPrivs:\t0\nSeccomp:\t0\n"));
     // What the next reload does not need any more is kept until the child ends.
     daemon.reload(&conf(plain, ""));
-    eventually_has(&daemon, "keepalived_vrrp", NETWORK | SYS_NICE);
+    eventually_has(&daemon, uid, "keepalived_vrrp", NETWORK | SYS_NICE);
+    // Whoever replaces a child is as it was, and so is the end that follows the parent's, if that is killed.
+    kill_vrrp(&daemon);
+    eventually_has(&daemon, uid, "keepalived_vrrp", NETWORK);
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), backups);
+    let children = children(daemon.first());
+    daemon.signal(Signal::SIGKILL);
+    eventually("all end with their parent", START, || !children.iter().any(|pid| is_alive(*pid)));
+}
+
+/// Files in /tmp that belong to root, or to the user of the children, are replaced by either; a log file that was rotated is
+/// opened anew.
+#[test]
+fn files_in_tmp_change_hands() {
+    if is_reference("its children are root") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell(
+        "echo old > /tmp/keepalived.data; echo old > /tmp/keepalived.stats; echo old > /tmp/keepalived.json",
+    );
+    let conf = "global_defs {\nvrrp_notify_fifo /tmp/fifo\n}\n".to_owned() + &Instance::default().text();
+    a.write(CONF, &conf);
+    let begin = || {
+        let launch = Launch::new(&a, US).arguments(&["-n", "-l", "-G", "-D", "-g", "/tmp/log", "-f", CONF]);
+        let daemon = launch.start();
+        net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+        daemon
+    };
+    let write_all = |daemon: &Daemon| {
+        daemon.signal(Signal::SIGUSR1);
+        daemon.signal(Signal::SIGUSR2);
+        daemon.signal_number(libc::SIGRTMIN() + 2);
+    };
+    let dumps = ["data", "stats", "json"].map(|kind| format!("/tmp/keepalived.{kind}"));
+    let owner = |path: &str| a.path(path).metadata().map(|about| about.uid()).ok();
+    let owned = |daemon: &Daemon, uid: u32| {
+        write_all(daemon);
+        for path in &dumps {
+            eventually(&format!("{path} is of {uid}: {:?}", owner(path)), START, || {
+                owner(path) == Some(uid) && !a.read(path).starts_with("old")
+            });
+        }
+    };
+    let daemon = begin();
+    owned(&daemon, USER_OF_CHILDREN);
+    owned(&daemon, USER_OF_CHILDREN);
+    assert_eq!(owner("/tmp/fifo"), Some(0), "made by the start");
+    a.shell("mv /tmp/log_vrrp /tmp/log_vrrp.1");
+    daemon.reload(&conf.replace("/tmp/fifo", "/tmp/other"));
+    eventually("the log is opened anew", START, || owner("/tmp/log_vrrp") == Some(USER_OF_CHILDREN));
+    assert_eq!((owner("/tmp/other"), owner("/tmp/fifo")), (Some(USER_OF_CHILDREN), None));
+    // A successor goes on with the FIFO that the child before it made, and with its log.
+    let fifo = || a.path("/tmp/other").metadata().map(|about| about.ino()).ok();
+    let (before, backups) = (fifo(), daemon.logged("Entering BACKUP STATE"));
+    kill_vrrp(&daemon);
+    eventually("another child has begun", START, || rights(daemon.vrrp_child()).seccomp == 2);
+    assert_eq!((fifo(), daemon.logged("Entering BACKUP STATE")), (before, backups));
+    assert_eq!(daemon.logged("Unable to"), 0);
+    daemon.stop();
+    assert_eq!(owner("/tmp/other"), None);
+    // A daemon whose children stay root takes over what was left.
+    remove_user(&a);
+    let daemon = begin();
+    owned(&daemon, 0);
+    assert_eq!(daemon.logged("Unable to"), 0);
+    daemon.stop();
+}
+
+/// What forbids a user of their own is said, and children stay root.
+#[test]
+fn children_stay_root_where_scripts_are_that_user() {
+    if is_reference("its children are root") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let telling = Instance::default().line("notify_master /bin/true keepalived");
+    let daemon = Daemon::start(&a, US, &telling.text());
+    eventually("it is confined", START, || rights(daemon.vrrp_child()) == confined(NETWORK, 0));
+    daemon.wait_log("Children stay root, though there is a user keepalived: scripts run as that user", START);
+    // Without those the child is replaced, and is that user from then on.
+    daemon.reload(&Instance::default().text());
+    eventually("it is the user of its own", START, || {
+        rights(daemon.vrrp_child()) == confined(NETWORK, USER_OF_CHILDREN)
+    });
+    daemon.stop();
+    let few = "-all,+net_admin,+net_raw,+dac_override,+fowner,+setuid,+setgid,+setpcap";
+    let daemon = Launch::new(&a, US).capabilities(few).start();
+    daemon
+        .wait_log("Children stay root, though there is a user keepalived: the daemon lacks CAP_KILL", START);
+    eventually("it is confined", START, || rights(daemon.vrrp_child()) == confined(NETWORK, 0));
     daemon.stop();
 }
 
@@ -151,7 +275,7 @@ fn a_system_call_that_no_child_makes_ends_it_and_is_named() {
     daemon.wait_log(") has called chroot, which it never does", START);
     eventually("another child goes on", START, || {
         let next = daemon.vrrp_child();
-        next != child && rights(next) == Rights { seccomp: 0, ..confined(NETWORK) }
+        next != child && rights(next) == Rights { seccomp: 0, ..confined(NETWORK, USER_OF_CHILDREN) }
     });
     assert_eq!(daemon.logged("Entering BACKUP STATE"), backups);
     daemon.stop();

@@ -142,7 +142,8 @@ fn it_is_built_with_the_features_that_are_chosen() {
     );
     assert_eq!(
         printed,
-        "packages cargo\n--bin keepalived --no-default-features --features \"lvs bfd regex\"\nhost-pkgconf pcre2\n"
+        "packages cargo\n--bin keepalived --no-default-features --features \"lvs bfd regex\"\nhost-pkgconf pcre2\n\
+         keepalived -1 keepalived -1 * - - - VRRP, IPVS and BFD\n"
     );
 }
 

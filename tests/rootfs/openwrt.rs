@@ -17,6 +17,7 @@ fn init(shell: &BoxShell, uci: &str, command: &str, running: bool) -> String {
         &[
             ("UCI", &shell.path("uci")),
             ("DEVICES", "lan=veth0"),
+            ("USERS", "root keepalived"),
             ("RUNNING", if running { "true" } else { "false" }),
             ("KEEPALIVED_CONF", &shell.path("keepalived.conf")),
             ("KEEPALIVED_PROG", DAEMON),
@@ -65,6 +66,28 @@ fn a_daemon_that_runs_is_told_of_a_new_configuration() {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(shell.path("keepalived.conf")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "it has passwords");
+}
+
+#[test]
+fn the_user_of_the_children_is_made_once() {
+    let shell = BoxShell::new("user");
+    shell.file("uci/keepalived", &every());
+    let start = |users: &str| {
+        shell.prints(
+            &format!("sh {} {} start", stand_in("rc.common"), rootfs("openwrt/etc/init.d/keepalived")),
+            &[
+                ("UCI", &shell.path("uci")),
+                ("USERS", users),
+                ("KEEPALIVED_CONF", &shell.path("keepalived.conf")),
+                ("KEEPALIVED_PROG", DAEMON),
+                ("KEEPALIVED_GENERATE", &rootfs("openwrt/usr/share/keepalived/generate")),
+            ],
+        )
+    };
+    let made = registered(&shell)
+        .replace("register\n", "register\nuser keepalived::32768:keepalived:/:/bin/false\n");
+    assert_eq!(start("root"), made);
+    assert_eq!(start("root keepalived"), registered(&shell));
 }
 
 #[test]

@@ -70,6 +70,11 @@ define KEEPALIVED_RS_INSTALL_INIT_SYSV
 		$(TARGET_DIR)/etc/default/keepalived
 endef
 
+# The user that the children become: no password, no home, no shell.
+define KEEPALIVED_RS_USERS
+	keepalived -1 keepalived -1 * - - - VRRP, IPVS and BFD
+endef
+
 ifeq ($(BR2_PACKAGE_KEEPALIVED_RS_RESPAWN),y)
 define KEEPALIVED_RS_RESPAWN
 	grep -q 'S50keepalived supervise' $(TARGET_DIR)/etc/inittab || \

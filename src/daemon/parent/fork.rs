@@ -78,9 +78,11 @@ impl<P: Program> Parent<'_, P> {
 
     /// The new process is run as the configuration wants it.
     fn tuner(&self, child: &Child, channel: &Channel) -> Tuner {
-        let confinement = child
-            .kept
-            .map(|kept| Confinement { kept, channel: (!child.unfiltered).then(|| channel.as_raw_fd()) });
+        let confinement = child.kept.map(|kept| Confinement {
+            kept,
+            user: self.program.user_of_children(self.known_to(child)),
+            channel: (!child.unfiltered).then(|| channel.as_raw_fd()),
+        });
         Tuner::begin(&self.settings.child(child.kind).tuning, &self.name, self.options.umask)
             .confined(confinement)
     }

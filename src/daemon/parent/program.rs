@@ -14,6 +14,7 @@ use crate::sys::channel::Channel;
 use crate::sys::privileges::Capabilities;
 use crate::sys::script::{Terms, Words};
 use crate::sys::spawner::Permits;
+use crate::sys::user::Account;
 
 /// What a child process is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +203,11 @@ pub trait Program {
 
     /// The privileges that a child of this kind needs; none: it keeps all, and makes any system call.
     fn privileges(&self, _loaded: &Self::Loaded, _kind: Kind) -> Option<Capabilities> {
+        None
+    }
+
+    /// The user that children are once they have begun; none: root.
+    fn user_of_children(&self, _loaded: &Self::Loaded) -> Option<Account> {
         None
     }
 

@@ -30,6 +30,7 @@ use crate::sys::fifo::Key;
 use crate::sys::file::Replacement;
 use crate::sys::machine::boot;
 use crate::sys::sysctl::{Entry, LOCAL_REPORTS, Setting};
+use crate::sys::user;
 
 /// The settings that a line may name: all that this child changes.
 const KEYS: [&str; 9] = [
@@ -241,7 +242,7 @@ fn read(path: &PathBuf) -> io::Result<String> {
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let facts = file.metadata()?;
     // No other user may decide what this daemon puts into the kernel.
-    let ours = facts.is_file() && facts.uid() == nix::unistd::geteuid().as_raw() && facts.mode() & 0o022 == 0;
+    let ours = facts.is_file() && user::is_of_daemon(facts.uid()) && facts.mode() & 0o022 == 0;
     if !ours || facts.len() > LONGEST {
         return Err(io::ErrorKind::InvalidData.into());
     }

@@ -31,6 +31,9 @@ pub(crate) const UNDER_TEST: &str = "/run/lab/keepalived";
 /// What every process of a node finds its programs by; /usr/local/bin is the node's own.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The user that the children of a daemon in a node become.
+pub(crate) const USER_OF_CHILDREN: u32 = 64_112;
+
 /// The first process of a node; what else it needs is done by [`furnish`], which starts no process.
 const FIRST: &str = "ip link set lo up; echo ready; read -r _";
 
@@ -272,6 +275,18 @@ fn furnish(program: &Path, name: &str) -> io::Result<()> {
         if !entry.to_str().is_none_or(is_own) {
             symlink(Path::new("/run/host/etc").join(&entry), Path::new("/etc").join(&entry))?;
         }
+    }
+    // LAB_ROOT_CHILDREN=1: as on a machine without that user.
+    if std::env::var_os("LAB_ROOT_CHILDREN").is_none() {
+        let all = fs::read_to_string("/etc/passwd")?;
+        let others: String =
+            all.split_inclusive('\n').filter(|line| !line.starts_with("keepalived:")).collect();
+        let number = USER_OF_CHILDREN;
+        fs::remove_file("/etc/passwd")?;
+        fs::write(
+            "/etc/passwd",
+            format!("{others}keepalived:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n"),
+        )?;
     }
     fs::create_dir("/etc/keepalived")?;
     bind("/dev", "/run/host/dev")?;
