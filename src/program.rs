@@ -312,6 +312,10 @@ impl Program for Keepalived<'_> {
         Kind::ALL.into_iter().zip(loaded.privileges).find(|(one, _)| *one == kind).map(|(_, needed)| needed)
     }
 
+    fn confines(&self, loaded: &Loaded) -> bool {
+        !loaded.outline.global.no_confinement
+    }
+
     fn user_of_children(&self, loaded: &Loaded) -> Option<Account> {
         loaded.user
     }

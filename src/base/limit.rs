@@ -233,6 +233,10 @@ pub const CATCH_UP_PASSES: usize = 256;
 /// Packets taken from the parent's or a child's channel per turn of the loop.
 pub const CHANNEL_BATCH: usize = 32;
 
+/// System calls that children may make because one was ended by them: a C library or a kernel has a few that nobody knew
+/// of, and who finds more looks for a way out.
+pub const MORE_SYSTEM_CALLS: usize = 8;
+
 /// Octets of one packet between parent and child: 110 transitions and some messages of the longest kind.
 pub const CHANNEL_PACKET: usize = 1_280;
 

@@ -7,6 +7,7 @@
 
 use std::os::fd::RawFd;
 
+use crate::base::limit;
 use crate::base::time::Span;
 use crate::config::model::Global;
 use crate::config::model::global::Scheduling;
@@ -96,16 +97,20 @@ pub struct Tuner {
 }
 
 /// What a child may do once its start is over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Confinement {
     /// The capabilities that it keeps.
     pub kept: Capabilities,
     /// The user that it becomes; none: it stays root.
     pub user: Option<Account>,
-    /// The descriptor of its channel to the parent, which is told of a system call that it may not make. None: it makes
-    /// any.
-    pub channel: Option<RawFd>,
+    /// The descriptor of its channel to the parent, which is told of a system call that it may not make.
+    pub channel: RawFd,
+    /// System calls that it may make beside those of the list.
+    pub more: Calls,
 }
+
+/// Numbers of system calls.
+pub type Calls = heapless::Vec<u32, { limit::MORE_SYSTEM_CALLS }>;
 
 impl Tuner {
     /// Begins in a new child: everything but realtime. `name`: that of the program. `umask`: of the command line.
@@ -135,15 +140,14 @@ impl Tuner {
 
     /// The start is over: what is not needed any more is given up.
     pub fn confine(&self) {
-        let Some(Confinement { kept, user, channel }) = self.confinement else { return };
+        let Some(Confinement { kept, user, channel, more }) = &self.confinement else { return };
         // Loading modules is for a start.
         let kept = kept.without(Capabilities::SYS_MODULE);
-        if let Err(error) = privileges::give_up_all_but(kept, user) {
+        if let Err(error) = privileges::give_up_all_but(kept, *user) {
             return log::warn!("Unable to give up privileges: {error} - the process keeps them");
         }
-        let Some(channel) = channel else { return };
         let namespaces = !kept.without(kept.without(Capabilities::SYS_ADMIN)).is_empty();
-        match seccomp::restrict(channel, namespaces) {
+        match seccomp::restrict(*channel, namespaces, more) {
             Ok(true) => {}
             Ok(false) => log::info!("No list of system calls for this processor: all are allowed"),
             Err(error) => log::info!("The kernel does not restrict system calls ({error}): all are allowed"),

@@ -88,7 +88,7 @@ mod tests {
         let empty = tree.nodes().next().is_none();
         let (snapshot, interfaces) = (Snapshot::default(), Interfaces::default());
         let read = Read { model, empty, snapshot, interfaces, sources, found };
-        Loaded::new(read, &Options::default())
+        Loaded::new(read, &Options::default(), None)
     }
 
     const GOOD: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.2.1\n \

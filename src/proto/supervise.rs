@@ -10,8 +10,8 @@
 //!                           Waiting (0, 1, 2, 4 ... s) ---> started again
 //! ```
 //!
-//! The first death is followed by a new start at once; deaths of children that lived for less than a minute
-//! double the pause. A child that starts or reloads is not asked for hellos but has a bound of its own; one that stops is
+//! The first death is followed by a new start at once, and so is that of a child that is replaced on purpose; deaths of
+//! children that lived for less than a minute double the pause. A child that starts or reloads is not asked for hellos but has a bound of its own; one that stops is
 //! given more time as long as it answers. Patience counts only while the child could have answered: not while it waited
 //! for a processor.
 
@@ -54,6 +54,8 @@ pub enum Input {
     Reload,
     /// It has applied or refused that.
     ReloadDone,
+    /// It is killed now, because another one is to take its place.
+    Replace,
     /// It is not wanted any more.
     Stop,
     /// It has ended, whatever the reason.
@@ -126,6 +128,8 @@ enum State {
     Killed {
         since: Instant,
     },
+    /// Killed on purpose: the next one begins at once, however young this one was.
+    Replaced,
     Waiting {
         until: Instant,
     },
@@ -159,10 +163,10 @@ impl Supervisor {
         matches!(self.state, State::Absent | State::Stopping { .. } | State::Forced)
     }
 
-    /// Whether a start or a reload is in progress.
+    /// Whether a start or a reload is in progress, or will be at once.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
-        matches!(self.state, State::Busy { .. })
+        matches!(self.state, State::Busy { .. } | State::Replaced)
     }
 
     /// Whether a child is to be started again later.
@@ -175,7 +179,7 @@ impl Supervisor {
     #[must_use]
     pub const fn poll_at(&self) -> Option<Instant> {
         match self.state {
-            State::Absent | State::Killed { .. } | State::Forced => None,
+            State::Absent | State::Killed { .. } | State::Replaced | State::Forced => None,
             State::Busy { until, .. } | State::Asked { until, .. } | State::Waiting { until } => Some(until),
             State::Stopping { until, hello, .. } if until.as_micros() < hello.as_micros() => Some(until),
             State::Watched { hello, .. } | State::Stopping { hello, .. } => Some(hello),
@@ -210,7 +214,7 @@ impl Supervisor {
     }
 
     fn step(&mut self, now: Instant, input: Input) -> (State, Option<Action>) {
-        use State::{Absent, Asked, Busy, Forced, Killed, Stopping, Waiting, Watched};
+        use State::{Absent, Asked, Busy, Forced, Killed, Replaced, Stopping, Waiting, Watched};
         let same = (self.state, None);
         match (self.state, input) {
             (Absent, Input::Start) => {
@@ -227,6 +231,11 @@ impl Supervisor {
             (Busy { since, until, .. }, Input::Timeout) if now >= until => {
                 (Killed { since }, Some(Action::KillHung))
             }
+            (Busy { .. } | Watched { .. } | Asked { .. } | Killed { .. }, Input::Replace) => (Replaced, None),
+            (Replaced, Input::Died) => Self::start(now),
+            (Replaced | Killed { .. }, Input::Stop) => (Forced, None),
+            (Replaced, _) => same,
+
             (
                 Busy { .. },
                 Input::Ready
@@ -275,7 +284,6 @@ impl Supervisor {
                 };
                 (state, Some(Action::AskToStop))
             }
-            (Killed { .. }, Input::Stop) => (Forced, None),
             (Watched { .. } | Asked { .. } | Killed { .. }, _) => same,
 
             (Waiting { until }, Input::Timeout) if now >= until => Self::start(now),

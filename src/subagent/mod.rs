@@ -1,7 +1,7 @@
 //! The subagent: answers an SNMP agent of the machine what the children lend, and notifies it of transitions.
 //!
 //! Job: a session of AgentX by `proto::agentx`, over a socket that is never waited for, and the objects of
-//! [`crate::status::mib`]. It has no privileges and nobody depends on it: an agent that hangs, or this process, is felt by
+//! [`crate::status::mib`]. It may do no more than its user, and nobody depends on it: an agent that hangs, or this process, is felt by
 //! nobody else. Uses everything below it. Start with `run`.
 //!
 //! * `rows` keeps what the children have lent and finds objects in it; `answer` makes responses of them.

@@ -179,7 +179,7 @@ const VERSION: u32 = 0x2008_0522;
 
 /// The version, and this process.
 #[repr(C)]
-struct Header(u32, libc::c_int);
+struct Header(u32, c_int);
 
 /// Effective, permitted, inheritable; the lower and the upper half of each.
 fn get() -> io::Result<[[u32; 3]; 2]> {

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::kit::bounds::{START, Timing, eventually, holds_within};
+use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
@@ -160,12 +161,13 @@ fn each_process_has_what_it_needs(uid: u32) {
     let effective = format!("CapEff:\t{:016x}\n", parent.effective);
     assert_eq!(told, format!("{effective}NoNewPrivs:\t0\nSeccomp:\t0\n"));
     // What the next reload does not need any more is kept until the child ends.
+    let reloaded = daemon.logged("Reload complete");
     daemon.reload(&conf(plain, ""));
+    eventually("all three have done so", START, || daemon.logged("Reload complete") == reloaded + 3);
     eventually_has(&daemon, uid, "keepalived_vrrp", NETWORK | SYS_NICE);
     // Whoever replaces a child is as it was, and so is the end that follows the parent's, if that is killed.
     kill_vrrp(&daemon);
     eventually_has(&daemon, uid, "keepalived_vrrp", NETWORK);
-    assert_eq!(daemon.logged("Entering BACKUP STATE"), backups);
     let children = children(daemon.first());
     daemon.signal(Signal::SIGKILL);
     eventually("all end with their parent", START, || !children.iter().any(|pid| is_alive(*pid)));
@@ -257,7 +259,8 @@ fn children_stay_root_where_scripts_are_that_user() {
     daemon.stop();
 }
 
-/// Somebody has a child call chroot(2): the parent names the call, and another child goes on.
+/// Somebody has a child make a call: the parent names it, and another child goes on, which may make that call as well unless
+/// it is one of a break-in.
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn a_system_call_that_no_child_makes_ends_it_and_is_named() {
@@ -268,15 +271,67 @@ fn a_system_call_that_no_child_makes_ends_it_and_is_named() {
     let a = net.node("a", "eth0", &["10.9.0.1/24"]);
     let daemon = Daemon::start(&a, US, &Instance::default().text());
     net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let is_confined = |child| rights(child) == confined(NETWORK, USER_OF_CHILDREN);
     let child = daemon.vrrp_child();
-    eventually("it is confined", START, || rights(child).seccomp == 2);
+    eventually("it is confined", START, || is_confined(child));
     let backups = daemon.logged("Entering BACKUP STATE");
+    let successor = |child: i32| {
+        eventually("another child goes on", START, || {
+            let next = daemon.vrrp_child();
+            next != child && is_confined(next)
+        });
+        daemon.vrrp_child()
+    };
     have_it_call(child, libc::SYS_chroot);
-    daemon.wait_log(") has called chroot, which it never does", START);
-    eventually("another child goes on", START, || {
-        let next = daemon.vrrp_child();
-        next != child && rights(next) == Rights { seccomp: 0, ..confined(NETWORK, USER_OF_CHILDREN) }
-    });
+    daemon.wait_log(
+        ") has called chroot, which it never does - it was ended, and the next one may not make it either",
+        START,
+    );
+    let child = successor(child);
+    assert_eq!(daemon.logged("Entering BACKUP STATE"), backups);
+    have_it_call(child, libc::SYS_alarm);
+    let number = format!(
+        "system call {}, which is not in its list - it was ended, and the next one may make it",
+        libc::SYS_alarm
+    );
+    daemon.wait_log(&number, START);
+    let child = successor(child);
+    have_it_call(child, libc::SYS_alarm);
+    let since = now();
+    eventually("it goes on", START, || net.adverts(since, "a").len() > 5);
+    assert_eq!((daemon.vrrp_child(), daemon.logged(&number)), (child, 1));
+    have_it_call(child, libc::SYS_chroot);
+    successor(child);
+    assert_eq!(daemon.logged(") has called chroot"), 2);
+    daemon.stop();
+}
+
+/// Confinement is turned off and on by reloads, without a change of state.
+#[test]
+fn confinement_can_be_turned_off() {
+    if is_reference("it has none") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let on = Instance::default().text();
+    let off = format!("global_defs {{\nno_confinement\n}}\n{on}");
+    let daemon = Daemon::start(&a, US, &off);
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let parent = rights(daemon.first());
+    let is = |wanted: Rights| {
+        eventually("the child has its rights", START, || rights(daemon.vrrp_child()) == wanted)
+    };
+    is(parent);
+    let backups = daemon.logged("Entering BACKUP STATE");
+    daemon.reload(&on);
+    is(confined(NETWORK, USER_OF_CHILDREN));
+    daemon.reload(&off);
+    is(parent);
+    daemon.reload(&off);
+    let replaced = |how| format!("turns confinement {how} - replacing the VRRP child process");
+    assert_eq!((daemon.logged(&replaced("on")), daemon.logged(&replaced("off"))), (1, 1));
+    assert_eq!(daemon.logged("Children keep all privileges of root"), 3);
     assert_eq!(daemon.logged("Entering BACKUP STATE"), backups);
     daemon.stop();
 }

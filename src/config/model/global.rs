@@ -15,6 +15,8 @@ pub struct Global {
     pub files: Files,
     /// `process_name` and its kind.
     pub names: Names,
+    /// `no_confinement`: children keep all privileges.
+    pub no_confinement: bool,
     /// How the VRRP process is scheduled.
     pub vrrp_process: Scheduling,
     /// How the checker process is scheduled.

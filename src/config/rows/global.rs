@@ -104,6 +104,8 @@ pub static ROWS: &[Row<G, G>] = &[
         "Old spelling of checker_process_name").aside().replaced(&"checker_process_name", false),
     row("bfd_process_name", Custom("<text 1..15>", |g, l| read::name(&mut g.names.bfd, l)), "program name",
         "Name of the BFD process").aside().show(|g| text(g.names.bfd.as_ref())),
+    row("no_confinement", Flag(|g| g.no_confinement = true), "off",
+        "Children keep root's privileges and make any system call: to find out whether their confinement is at fault").show(|g| flag(g.no_confinement)),
     row("max_auto_priority", Custom("[<-1..99>]", read::max_auto_priority), "0 (off); bare: 99",
         "Ceiling of the automatic realtime priority; -1 silences the notice").show(|g| unless(g.max_auto_priority, &0)),
     row("min_auto_priority_delay", Integer(int("microseconds", 1, 10_000_000, |g, n| g.min_auto_priority_delay = Some(Span::from_micros(fit(n))))), "1000000",

@@ -15,6 +15,7 @@ use crate::daemon::pidfile::PidFile;
 use crate::daemon::reactor::Turn;
 use crate::daemon::record::{Record, Records};
 use crate::daemon::token::Registration;
+use crate::daemon::tuning::Calls;
 use crate::proto::supervise::{Params, Supervisor};
 use crate::sys::channel::{Channel, Received, Sent};
 use crate::sys::privileges::Capabilities;
@@ -39,8 +40,9 @@ pub(super) struct Child {
     pub(super) heritage: Option<Heritage>,
     /// The privileges that the process keeps; none: all.
     pub(super) kept: Option<Capabilities>,
-    /// One of them was ended by a system call: those after it make any, for a router that is dark is worse.
-    pub(super) unfiltered: bool,
+    /// System calls that ended one of them and are not those of a break-in: those after it may make them, for the list may
+    /// lack what a C library or a kernel has them call, and a router that is dark is worse.
+    pub(super) more_calls: Calls,
     /// The system call that ended it, as it may not make it.
     pub(super) violation: Option<u32>,
     /// The channel to the process that runs the scripts of this child.
@@ -89,7 +91,7 @@ impl Child {
             pid_file: None,
             heritage: None,
             kept: None,
-            unfiltered: false,
+            more_calls: Calls::new(),
             violation: None,
             helper: None,
             cleaner: None,

@@ -69,9 +69,10 @@ impl<P: Program> Parent<'_, P> {
         }
     }
 
-    /// The privileges that a child needs with the configuration that it begins with, and with that which it is given then.
+    /// The privileges that a child needs with the configuration that it begins with, and with that which it is given then;
+    /// none: it keeps all.
     fn wanted_privileges(&self, index: usize) -> Option<Capabilities> {
-        let child = self.children.get(index)?;
+        let child = self.children.get(index).filter(|_| self.program.confines(&self.loaded))?;
         let first = self.program.privileges(self.known_to(child), child.kind)?;
         Some(first.with(self.program.privileges(&self.loaded, child.kind)?))
     }
@@ -80,8 +81,10 @@ impl<P: Program> Parent<'_, P> {
     fn tuner(&self, child: &Child, channel: &Channel) -> Tuner {
         let confinement = child.kept.map(|kept| Confinement {
             kept,
-            user: self.program.user_of_children(self.known_to(child)),
-            channel: (!child.unfiltered).then(|| channel.as_raw_fd()),
+            // That of the configuration that it is given at once, if that is another one.
+            user: self.program.user_of_children(&self.loaded),
+            channel: channel.as_raw_fd(),
+            more: child.more_calls.clone(),
         });
         Tuner::begin(&self.settings.child(child.kind).tuning, &self.name, self.options.umask)
             .confined(confinement)

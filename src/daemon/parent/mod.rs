@@ -40,6 +40,7 @@ use crate::base::time::Span;
 use crate::daemon::log;
 use crate::proto::supervise::{Action, Actions, Input, Params};
 use crate::sys::process::{self, Ended, Pid};
+use crate::sys::seccomp;
 use crate::sys::service::Manager;
 use crate::sys::signal::Signal;
 
@@ -347,8 +348,8 @@ impl<'a, P: Program> Parent<'a, P> {
         self.child_silent(turn, index);
         let Some(child) = self.children.get_mut(index) else { return };
         if let Some(call) = child.violation.take() {
-            text::violated(child.kind, pid, call);
-            child.unfiltered = true;
+            let more = seccomp::name_of(call).is_none() && child.more_calls.push(call).is_ok();
+            text::violated(child.kind, pid, call, more);
         }
         let wanted = !child.supervisor.is_leaving();
         let hung = core::mem::take(&mut child.hung);

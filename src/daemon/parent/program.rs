@@ -206,6 +206,11 @@ pub trait Program {
         None
     }
 
+    /// Whether children give up what they do not need.
+    fn confines(&self, _loaded: &Self::Loaded) -> bool {
+        true
+    }
+
     /// The user that children are once they have begun; none: root.
     fn user_of_children(&self, _loaded: &Self::Loaded) -> Option<Account> {
         None

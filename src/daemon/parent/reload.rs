@@ -148,17 +148,24 @@ impl<P: Program> Parent<'_, P> {
     fn give(&mut self, turn: &mut Turn<'_>, index: usize, snapshot: &OwnedFd, permits: Option<OwnedFd>) {
         self.permit(index, permits);
         let Some(kind) = self.children.get(index).map(|child| child.kind) else { return };
-        let needed = self.program.privileges(&self.loaded, kind).unwrap_or_default();
+        let needed = self.program.privileges(&self.loaded, kind);
+        let needed = needed.filter(|_| self.program.confines(&self.loaded));
         let Some(child) = self.children.get_mut(index) else { return };
         child.behind = true;
-        let lacking = child.kept.map(|kept| needed.without(kept)).unwrap_or_default();
+        let lacking = child.kept.zip(needed).map(|(kept, needed)| needed.without(kept)).unwrap_or_default();
+        let changes = child.kept.is_some() != needed.is_some();
         if let Some(pid) = child.pid
-            && !lacking.is_empty()
+            && (changes || !lacking.is_empty())
         {
-            text::lacks(kind, pid, lacking);
+            if changes {
+                text::confinement_changes(kind, pid, needed.is_some());
+            } else {
+                text::lacks(kind, pid, lacking);
+            }
             // Its replacement adopts what it finds, as after any death, of which the log has been told here.
             child.hung = true;
             process::kill(pid, libc::SIGKILL);
+            self.step(turn, index, Input::Replace);
             return;
         }
         if child.send(ToChild::Reload(self.text), Some(snapshot.as_fd())) {

@@ -141,15 +141,22 @@ pub(super) fn lacks(kind: Kind, pid: Pid, lacking: Capabilities) {
     );
 }
 
-/// A child was ended by a system call that it may not make.
-pub(super) fn violated(kind: Kind, pid: Pid, call: u32) {
+/// A reload turns confinement on or off, which a child that runs cannot.
+pub(super) fn confinement_changes(kind: Kind, pid: Pid, on: bool) {
+    let (kind, how) = (kind.title(), if on { "on" } else { "off" });
+    log::info!("The new configuration turns confinement {how} - replacing the {kind} child process({pid})");
+}
+
+/// A child was ended by a system call that it may not make; those after it may make it, or not either.
+pub(super) fn violated(kind: Kind, pid: Pid, call: u32, may_from_now_on: bool) {
     let kind = kind.title();
+    let next = if may_from_now_on { "may make it" } else { "may not make it either" };
     match seccomp::name_of(call) {
         Some(name) => log::error!(
-            "{kind} child process({pid}) has called {name}, which it never does - it was ended, and the next one may make any call"
+            "{kind} child process({pid}) has called {name}, which it never does - it was ended, and the next one {next}; if it has a reason, no_confinement in global_defs allows any call"
         ),
         None => log::error!(
-            "{kind} child process({pid}) has made system call {call}, which it never does - it was ended, and the next one may make any call"
+            "{kind} child process({pid}) has made system call {call}, which is not in its list - it was ended, and the next one {next}"
         ),
     }
 }

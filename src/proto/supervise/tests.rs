@@ -133,6 +133,23 @@ fn pauses_double_while_children_die_young_and_start_over_when_one_grew_up() {
 }
 
 #[test]
+fn a_child_that_is_replaced_on_purpose_is_followed_at_once_however_young() {
+    let mut bench = Bench::running();
+    for _ in 0..3 {
+        assert_eq!(bench.input(Input::Replace), []);
+        assert!(bench.supervisor.is_busy());
+        assert_eq!((bench.input(Input::Ready), bench.supervisor.poll_at()), (Actions::new(), None));
+        assert_eq!(bench.input(Input::Died), [Action::Fork]);
+        bench.input(Input::Ready);
+    }
+    assert_eq!(bench.input(Input::Died), [Action::Fork], "none of them has died young");
+    bench.input(Input::Ready);
+    bench.input(Input::Replace);
+    assert_eq!(bench.input(Input::Stop), [], "it has been killed");
+    assert_eq!(bench.input(Input::Died), [Action::Gone]);
+}
+
+#[test]
 fn stopping_is_asked_for_then_forced() {
     let mut bench = Bench::running();
     assert_eq!(bench.input(Input::Stop), [Action::AskToStop]);
