@@ -247,7 +247,12 @@ impl Program for Keepalived<'_> {
         }
         let account = *self.account.get_or_init(privileges::account);
         let user = privileges::user_of_children(&read.model, account);
-        Ok(Loaded::new(read, self.options, user))
+        let loaded = Loaded::new(read, self.options, user);
+        let needed = Kind::ALL.into_iter().zip(loaded.privileges);
+        needed.filter(|(kind, _)| self.needs(&loaded, *kind)).for_each(|(kind, needed)| {
+            privileges::tell_lacking(kind, needed);
+        });
+        Ok(loaded)
     }
 
     fn accepts(&self, running: &Loaded, new: &Loaded) -> bool {

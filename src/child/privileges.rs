@@ -107,6 +107,20 @@ pub fn needed(model: &Model, kind: Kind, user: Option<Account>) -> Capabilities 
     }
 }
 
+/// Names in one line what this daemon lacks of what a child of this kind needs. Beside these it can do without.
+pub fn tell_lacking(kind: Kind, needed: Capabilities) {
+    let Ok(has) = Capabilities::effective() else { return };
+    let optional = Capabilities::DAC_OVERRIDE.with(Capabilities::FOWNER).with(Capabilities::SYS_MODULE);
+    let lacking = needed.without(optional).without(has);
+    if !lacking.is_empty() {
+        log::error!(
+            "{} child process lacks {}: give the daemon what README names, as --cap-add of docker or CapabilityBoundingSet of systemd",
+            kind.title(),
+            lacking.names().collect::<Vec<_>>().join(", ")
+        );
+    }
+}
+
 /// Whether a check binds a port (`bind_port`) that only root may.
 fn binds_low(model: &Model) -> bool {
     let checks =

@@ -20,7 +20,7 @@ pub enum Signal {
     User2,
     /// SIGRTMAX-1: write the statistics and clear them.
     StatsClear,
-    /// SIGRTMIN+2: write the JSON file.
+    /// SIGRTMIN+2, whichever C library says so: write the JSON file.
     Json,
     /// SIGCHLD: a process ended.
     Child,
@@ -57,9 +57,15 @@ impl Signal {
     /// The signal with this number, if the program understands it.
     #[must_use]
     pub fn from_number(number: i32) -> Option<Self> {
+        if JSON_ANYWHERE.contains(&number) {
+            return Some(Self::Json);
+        }
         Self::ALL.into_iter().find(|signal| signal.number() == number)
     }
 }
+
+/// SIGRTMIN+2 of glibc and of musl: who sends it may use another C library than this program, or know the number by heart.
+const JSON_ANYWHERE: [i32; 2] = [36, 37];
 
 /// A signalfd, non-blocking and close-on-exec.
 #[derive(Debug)]
@@ -91,9 +97,9 @@ impl Signals {
         set_mask(&blocked)?;
 
         let mut wanted = empty_set();
-        for signal in Signal::ALL {
+        for number in Signal::ALL.map(Signal::number).into_iter().chain(JSON_ANYWHERE) {
             // SAFETY: writes only `wanted`, which lives in this frame.
-            unsafe { libc::sigaddset(&raw mut wanted, signal.number()) };
+            unsafe { libc::sigaddset(&raw mut wanted, number) };
         }
         // SAFETY: `wanted` is an initialised set that outlives the call; -1 asks for a new descriptor.
         let fd =
@@ -167,5 +173,6 @@ mod tests {
             assert_eq!(Signal::from_number(signal.number()), Some(signal));
         }
         assert_eq!(Signal::from_number(libc::SIGWINCH), None);
+        assert_eq!([36, 37].map(Signal::from_number), [Some(Signal::Json); 2]);
     }
 }

@@ -3,6 +3,7 @@
 //! `info!` is what keepalived always logs, `debug!` what it logs with -D, `warn!` and `error!` what an
 //! administrator should look at.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -219,7 +220,12 @@ pub(super) fn own_created(name: &str, own: &IfName, kind: Kind) {
 }
 
 pub(super) fn own_failed(name: &str, own: &IfName, kind: Kind, why: &str) {
-    error!("({name}): Unable to create {} interface {own}: {why}", kind_name(kind));
+    let hint = match kind {
+        _ if !why.contains("Unknown device type") => "",
+        Kind::Ipvlan => " - this kernel has no ipvlan (modprobe ipvlan, CONFIG_IPVLAN)",
+        _ => " - this kernel has no macvlan (modprobe macvlan, CONFIG_MACVLAN)",
+    };
+    error!("({name}): Unable to create {} interface {own}: {why}{hint}", kind_name(kind));
 }
 
 pub(super) fn own_refused(name: &str, own: &IfName, why: &str) {
@@ -259,7 +265,15 @@ pub(super) fn setting_changed(setting: &Setting, value: i64) {
 }
 
 pub(super) fn setting_failed(setting: &Setting, error: &std::io::Error) {
-    warn!("Unable to set {} of {}: {error}", setting.key, setting.interface);
+    static READ_ONLY: AtomicBool = AtomicBool::new(false);
+    let Setting { key, interface, .. } = setting;
+    if error.kind() != std::io::ErrorKind::ReadOnlyFilesystem {
+        warn!("Unable to set {key} of {interface}: {error}");
+    } else if !READ_ONLY.swap(true, Ordering::Relaxed) {
+        warn!(
+            "/proc/sys is read-only: {key} of {interface} and all other settings stay as they are - ARP replies may have the wrong hardware address; give the container a /proc/sys that can be written, or set them outside"
+        );
+    }
 }
 
 /// A command that cannot run. The parent has reported that, with the place in the configuration.

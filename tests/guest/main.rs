@@ -46,6 +46,7 @@ type Test = (&'static str, fn());
 
 /// Tests that nothing may run before or beside: they take something away from the whole guest.
 const FIRST: &[Test] = &[
+    ("poor::without_macvlan", poor::without_macvlan),
     ("poor::without_nf_tables", poor::without_nf_tables),
     ("ipvs::without_the_module", ipvs::without_the_module),
     ("lvs::without_ip_vs", lvs::restored::without_ip_vs),

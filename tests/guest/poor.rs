@@ -1,4 +1,4 @@
-//! What a kernel may lack that others have: nf_tables, for whose absence VRRP does not wait, and IPv6.
+//! What a kernel may lack that others have: macvlan; nf_tables, for whose absence VRRP does not wait, and IPv6.
 
 use std::fs;
 use std::path::Path;
@@ -76,6 +76,29 @@ pub(crate) fn without_nf_tables() {
     assert_eq!(daemon.logged("Entering MASTER STATE"), 1);
     daemon.stop();
     assert_eq!(a.shell("nft list ruleset"), "");
+}
+
+/// An instance whose macvlan cannot be made says what is missing, and another one runs. Before it nothing may have loaded
+/// the module.
+pub(crate) fn without_macvlan() {
+    assert!(!Path::new("/sys/module/macvlan").exists(), "somebody loaded it");
+    fs::create_dir_all("/etc/modprobe.d").expect("a folder in memory");
+    // The firewall of a VMAC is the next test's.
+    fs::write(DENIED, "install macvlan /bin/false\ninstall nf_tables /bin/false\n")
+        .expect("a file in memory");
+    let net = Net::without_referee();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let other = Instance { name: "OTHER", vrid: 52, addresses: vec!["10.9.0.102/24".to_owned()], ..conf() };
+    let other = other.text().split_once("}\n").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+    let daemon = Daemon::start(&a, US, &(conf().line("use_vmac").text() + &other));
+    daemon.wait_log("(OTHER) Entering MASTER STATE", START + SLOW + TIMING.master_down(150));
+    let lines: Vec<_> =
+        daemon.log().lines().filter(|line| line.contains("no macvlan")).map(str::to_owned).collect();
+    assert_eq!(lines.len(), 1, "{}", daemon.log());
+    assert!(lines[0].contains("this kernel has no macvlan (modprobe macvlan, CONFIG_MACVLAN)"), "{lines:?}");
+    assert_eq!(daemon.logged("(VI_1) Entering MASTER STATE"), 0);
+    daemon.stop();
+    fs::remove_file(DENIED).expect("it was written above");
 }
 
 /// With `ipv6.disable=1` an IPv4 instance runs, with a macvlan too, and an IPv6 instance says why it does not.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use nix::sys::signal::Signal;
 
 use crate::kit::bounds::{START, eventually};
+use crate::kit::conf::Instance;
 use crate::kit::daemon::{Daemon, Program, is_reference};
 use crate::kit::net::Net;
 use crate::kit::node::Node;
@@ -20,6 +21,24 @@ fn json(node: &Node, daemon: &Daemon<'_>, place: &str) -> String {
     let text = daemon.dump(place);
     node.shell(&format!("python3 -m json.tool {place} >/dev/null"));
     text
+}
+
+/// A monitor that uses another C library than the daemon, or has the number by heart, sends 37 (musl) or 36 (glibc).
+#[test]
+fn the_numbers_of_both_c_libraries_ask_for_it() {
+    if is_reference("it knows its own alone") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let daemon = Daemon::start(&a, Program::UnderTest, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + START);
+    for number in [36, 37] {
+        a.remove(PLACE);
+        daemon.signal_number(number);
+        assert!(daemon.dump(PLACE).contains("VI_1"), "{number}");
+    }
+    daemon.stop();
 }
 
 /// The keys of every object in their order, and the types of the values of numbers and truths, told by python.

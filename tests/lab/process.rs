@@ -1,18 +1,75 @@
 //! How processes are run: names, priorities, processors, memory, receive buffers, network namespaces.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::kit::bounds::{START, eventually};
+use crate::kit::capture::now;
 use crate::kit::conf::Instance;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
-use crate::kit::node::{Node, children, command_name};
+use crate::kit::node::{Node, UNDER_TEST, children, command_name};
 
 const US: Program = Program::UnderTest;
+
+/// As the first process of a container the daemon is given the children of those that have ended, and buries them; it
+/// stops, and replaces its child, as anywhere else. There is no /dev/watchdog in a node, which it never opens.
+#[test]
+fn as_the_first_process_of_a_container_it_reaps_what_is_not_its_own() {
+    if is_reference("it is about this version") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    assert!(!a.exists("/dev/watchdog"));
+    a.write(CONF, &Instance::default().text());
+    let since = now();
+    let mut outer = a
+        .command("unshare")
+        .args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            UNDER_TEST,
+            "-n",
+            "-l",
+            "-G",
+            "-D",
+            "-f",
+            CONF,
+        ])
+        .stderr(fs::File::create(a.path("/run/lab/first.log")).expect("a log"))
+        .spawn()
+        .expect("unshare runs");
+    net.wait_master("a", since, START * 2);
+    let unshare = children(outer.id().cast_signed())[0];
+    let first = children(unshare)[0];
+    let status = fs::read_to_string(format!("/proc/{first}/status")).expect("it runs");
+    assert!(status.lines().any(|line| line.starts_with("NSpid:") && line.ends_with("\t1")), "{status}");
+    let own = children(first);
+    assert_eq!(own.len(), 1, "the VRRP child");
+    let orphans = || children(first).len() - own.len();
+    let left = Command::new("nsenter")
+        .args(["-t", &first.to_string(), "--pid", "--mount", "sh", "-c", "for i in 1 2 3; do sleep 1 & done"])
+        .status();
+    assert!(left.expect("nsenter runs").success());
+    eventually("it has been given orphans", START, || orphans() == 3);
+    eventually("they are buried", START, || orphans() == 0);
+    kill(Pid::from_raw(own[0]), Signal::SIGKILL).expect("it runs");
+    eventually("there is another child", START, || children(first).iter().any(|pid| *pid != own[0]));
+    let replaced = now();
+    eventually("it advertises", START, || !net.adverts(replaced, "a").is_empty());
+    kill(Pid::from_raw(first), Signal::SIGTERM).expect("it runs");
+    assert!(outer.wait().expect("it ends").success());
+    assert!(!a.holds("eth0", "10.9.0.100"));
+    let log = a.read("/run/lab/first.log");
+    assert!(log.contains("Stopped Keepalived") && !log.contains("watchdog"), "{log}");
+}
 
 /// Nice level, realtime priority and scheduling class of a process.
 fn scheduling(pid: i32) -> (i32, i32, i32) {

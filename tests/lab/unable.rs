@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{CONF, Daemon, Program, is_reference};
+use crate::kit::daemon::{CONF, Daemon, Launch, Program, is_reference};
 use crate::kit::net::Net;
 
 const US: Program = Program::UnderTest;
@@ -51,6 +51,51 @@ fn without_the_capability_to_set_addresses_it_gives_up() {
     )
     .expect("it runs");
     poor.wait().expect("it ends");
+}
+
+#[test]
+fn a_capability_that_is_missing_is_named_in_one_line() {
+    if is_reference("it says that a socket could not be opened") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let start = |capabilities: &'static str, more: &str| {
+        a.write(CONF, &(Instance::default().text() + more));
+        Launch::new(&a, US).capabilities(capabilities).start()
+    };
+    let daemon = start("-all,+net_admin", "");
+    daemon.wait_log("VRRP child process lacks CAP_NET_RAW: give the daemon", START);
+    assert_eq!(daemon.wait_end(START), Some(4));
+    // What a container usually has is enough for adverts and addresses; what a feature needs is named for its child.
+    let service = "virtual_server 10.9.0.9 80 {\n protocol TCP\n real_server 10.9.0.8 80 {\n TCP_CHECK {\n bind_port 500\n}\n}\n}\n";
+    let daemon = start("-all,+net_admin,+net_raw", service);
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    assert_eq!(
+        (
+            daemon.logged("process lacks "),
+            daemon.logged("Healthcheck child process lacks CAP_NET_BIND_SERVICE:")
+        ),
+        (1, 1)
+    );
+    daemon.stop();
+}
+
+/// In a container /proc/sys often cannot be written: one line says so, and the rest works.
+#[test]
+fn settings_that_cannot_be_written_are_told_in_one_line() {
+    if is_reference("it tells each") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.shell("mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys");
+    let daemon = Daemon::start(&a, US, &Instance::default().line("use_vmac").text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    eventually("it serves", ALLOWANCE, || a.holds("vrrp.51", VIP));
+    assert_eq!((daemon.logged("/proc/sys is read-only"), daemon.logged("Unable to set")), (1, 0));
+    daemon.stop();
+    assert!(!a.exists("/sys/class/net/vrrp.51"));
 }
 
 #[test]
