@@ -5,7 +5,6 @@ use std::ffi::{c_int, c_ulong};
 use std::io;
 
 use super::check;
-use super::identity::Identity;
 use super::user::Account;
 
 /// Whether this process has given up privileges.
@@ -158,8 +157,11 @@ fn become_user(user: Account) -> io::Result<()> {
         check(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
         check(libc::prctl(libc::PR_GET_DUMPABLE, 0, 0, 0, 0))?
     };
-    if !(Identity { uid: user.uid, gid: user.gid, groups: Vec::new() }).assume() {
-        return Err(io::Error::last_os_error());
+    // SAFETY: no group is read of the list of none, and the others take no pointer.
+    unsafe {
+        check(libc::setgroups(0, core::ptr::null()))?;
+        check(libc::setresgid(user.gid, user.gid, user.gid))?;
+        check(libc::setresuid(user.uid, user.uid, user.uid))?;
     }
     // With another user the kernel forgets that this process ends with its parent, and that it may leave a core.
     // SAFETY: neither takes a pointer.
