@@ -28,7 +28,7 @@ pub fn print(model: &Model) -> String {
     for one in &model.processes {
         block("vrrp_track_process", &one.name, &mut out, |inner| rows(track_process::ROWS, one, 1, inner));
     }
-    for one in &model.bfds {
+    for one in model.bfd_sessions() {
         block("bfd_instance", &one.name, &mut out, |inner| rows(bfd::ROWS, one, 1, inner));
     }
     for one in &model.groups {

@@ -118,6 +118,12 @@ impl Model {
         if feature::LVS.built { &self.services } else { &[] }
     }
 
+    /// The BFD sessions, in the same way.
+    #[must_use]
+    pub fn bfd_sessions(&self) -> &[Bfd] {
+        if feature::BFD.built { &self.bfds } else { &[] }
+    }
+
     /// A BFD session by its id.
     #[must_use]
     pub fn bfd(&self, id: BfdId) -> Option<&Bfd> {
