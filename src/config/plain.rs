@@ -54,32 +54,38 @@ const CLASSES: [Class; 256] = {
 
 /// The first line of `rest`, if it is a plain one that is not longer than `most`.
 pub(super) fn plain(rest: &[u8], most: usize) -> Option<Plain<'_>> {
-    let blank = |byte: &u8| matches!(CLASSES.get(usize::from(*byte)), Some(Class::Blank));
-    let start = rest.iter().position(|byte| !blank(byte)).unwrap_or(rest.len());
-    // One past the last word byte, and the brace behind it.
+    let class = |byte: &u8| CLASSES.get(usize::from(*byte)).copied().unwrap_or(Class::Other);
+    let start = rest.iter().position(|byte| class(byte) != Class::Blank).unwrap_or(rest.len());
+    // One past the last byte of a word, and the brace behind it. The loop is short, since every byte goes through it.
     let (mut words, mut brace) = (start, None);
-    let mut end = rest.len();
-    for (at, byte) in rest.iter().enumerate().skip(start) {
-        match CLASSES.get(usize::from(*byte)) {
-            Some(Class::Word) if brace.is_none() => words = at.saturating_add(1),
-            Some(Class::Blank) => {}
-            Some(Class::Brace) if brace.is_none() => brace = Some((*byte == b'{', at)),
-            Some(Class::End) => {
-                end = at;
-                break;
-            }
-            Some(Class::Comment) => {
-                let comment = rest.get(at..)?;
-                let len = comment.iter().position(|&byte| byte == b'\n').unwrap_or(comment.len());
-                if comment.get(..len)?.contains(&0) {
-                    return None;
-                }
-                end = at.saturating_add(len);
-                break;
-            }
-            _ => return None,
+    let mut at = start;
+    let mut stops = loop {
+        match rest.get(at).map_or(Class::End, class) {
+            Class::Word => words = at.saturating_add(1),
+            Class::Blank => {}
+            stops => break stops,
         }
+        at = at.saturating_add(1);
+    };
+    if stops == Class::Brace {
+        brace = Some((rest.get(at) == Some(&b'{'), at));
+        let behind = rest.get(at.saturating_add(1)..)?;
+        let blanks = behind.iter().position(|byte| class(byte) != Class::Blank).unwrap_or(behind.len());
+        at = at.saturating_add(blanks).saturating_add(1);
+        stops = rest.get(at).map_or(Class::End, class);
     }
+    let end = match stops {
+        Class::End => at,
+        Class::Comment => {
+            let comment = rest.get(at..)?;
+            let len = comment.iter().position(|&byte| byte == b'\n').unwrap_or(comment.len());
+            if comment.get(..len)?.contains(&0) {
+                return None;
+            }
+            at.saturating_add(len)
+        }
+        _ => return None,
+    };
     let text = core::str::from_utf8(rest.get(start..words)?).ok()?;
     // An include is more than words.
     if end > most || text.starts_with("include") {
