@@ -91,16 +91,17 @@ impl<'t> Node<'t> {
     /// The same in a list that is used for one line after the other.
     pub fn split(&self, words: &mut Vec<Word<'t>>) {
         words.clear();
-        words.push(self.keyword());
-        let Some(entry) = self.entry() else { return };
-        // Where no parameter was put in, columns count on from the first one: that is said once a line.
+        let Some(entry) = self.entry() else { return words.push(self.keyword()) };
+        let text = self.text();
+        // Where no parameter was put in, columns count on from the first one.
         let plain = (entry.link == NONE).then(|| entry.at());
-        for piece in self.arguments().inner {
-            let at = match plain {
-                Some(first) => first.behind(piece.offset),
-                None => self.position(piece.offset),
-            };
-            words.push(Word { text: piece.text, at, quoted: piece.quoted });
+        let place = |offset| plain.map_or_else(|| self.position(offset), |first| first.behind(offset));
+        let first = usize::from(entry.first);
+        if let Some(keyword) = text.get(..first).filter(|keyword| !keyword.is_empty()) {
+            words.push(Word { text: keyword, at: place(0), quoted: false });
+        }
+        for piece in lexer::PlainWords::behind(text, first) {
+            words.push(Word { text: piece.text, at: place(piece.offset), quoted: piece.quoted });
         }
     }
 
