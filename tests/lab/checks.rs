@@ -480,6 +480,27 @@ fn servers_that_only_the_master_misses_move_its_address() {
     }
 }
 
+/// SMTP_CHECK before a mail server that others wrote.
+#[test]
+fn a_mail_server_passes_and_one_that_is_gone_fails() {
+    let net = Net::without_referee();
+    let (node, backend) = (net.node("a", "eth0", &["10.9.0.1/24"]), net.node("b", "eth0", &["10.9.0.2/24"]));
+    backend.shell(
+        "exec setsid /usr/bin/python3 -m aiosmtpd -n -l 10.9.0.2:25 >/run/smtp.out 2>&1 & echo $! >/run/smtp",
+    );
+    eventually("it listens", SOON, || !backend.shell("ss -Hltn 'sport = :25'").trim().is_empty());
+    let check = "SMTP_CHECK {\n connect_ip 10.9.0.2\n connect_port 25\n connect_timeout 3\n retry 0\n warmup 0\n \
+                 helo_name lvs.example.com\n }";
+    let daemon = Daemon::start(&node, US, &decided_by("", check));
+    eventually("the check passes", SOON, || {
+        daemon.logged("Remote SMTP server [127.0.0.1]:tcp:99 succeed") > 0
+    });
+    assert_eq!(daemon.logged("Removing service"), 0, "{}", daemon.log());
+    backend.shell("kill $(cat /run/smtp)");
+    eventually("the server is out", SOON, || daemon.logged("Removing service") == 1);
+    daemon.stop();
+}
+
 /// Takes connections and never answers; each is written down with its time in milliseconds.
 const SILENT: &str = "
 import socket, time

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::stage::{cable, difference, ipvsadm};
+use super::stage::{Table, cable, difference, ipvsadm};
 use crate::kit::bounds::eventually;
 use crate::kit::daemon::{CONF, Launch, Program};
 use crate::kit::node::{Node, is_alive};
@@ -202,10 +202,6 @@ impl Scene {
         Self { sides, _world: world }
     }
 
-    fn tables(&self) -> [Vec<String>; 2] {
-        self.sides.each_ref().map(|(_, director)| ipvsadm(director, &["-Sn"]))
-    }
-
     /// Starts both programs with one file and stops them; the lines of their tables, or what differs.
     fn compare(&self, field: &Field) -> Result<usize, String> {
         let begin = Instant::now();
@@ -219,17 +215,18 @@ impl Scene {
             Launch::new(director, *program).arguments(&options).start()
         });
         let (started, mut changed) = (Instant::now(), Instant::now());
+        let mut tables = self.sides.each_ref().map(|(_, director)| Table::of(director));
         let mut seen = [Vec::new(), Vec::new()];
         let alive = || daemons.iter().all(|daemon| is_alive(daemon.first()));
         while started.elapsed() < SETTLED
             && (started.elapsed() < BEGUN || changed.elapsed() < CALM || seen[0] != seen[1])
             || seen[0].is_empty() && started.elapsed() < FIRST && alive()
         {
-            let now = self.tables();
+            let now = tables.each_mut().map(|table| table.lines().to_vec());
             if now != seen {
                 (seen, changed) = (now, Instant::now());
             }
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(50));
         }
         let logs = daemons.each_ref().map(|daemon| daemon.log());
         // Both end at once.
@@ -240,7 +237,7 @@ impl Scene {
         let gone = |daemon: &crate::kit::daemon::Daemon<'_>| !is_alive(daemon.first());
         eventually("both end", SETTLED, || daemons.iter().all(gone));
         drop(daemons);
-        let [_, left] = self.tables();
+        let left = ipvsadm(&self.sides[1].1, &["-Sn"]);
         for (_, director) in &self.sides {
             director.try_shell(
                 "ipvsadm -C

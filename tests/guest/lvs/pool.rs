@@ -49,7 +49,7 @@ fn conf(weight: u32, mail: bool) -> String {
                     }}
                     connect_timeout 3
                     retry 3
-                    delay_before_retry 2
+                    delay_before_retry 1
                 }}
             }}
             real_server 10.9.0.13 80 {{
@@ -101,6 +101,7 @@ const TWO: &str = "-a -t 10.9.0.100:80 -r 10.9.0.12:80 -m -w 1";
 const THREE: &str = "-a -t 10.9.0.100:80 -r 10.9.0.13:80 -m -w 2";
 const THREE_INHIBITED: &str = "-a -t 10.9.0.100:80 -r 10.9.0.13:80 -m -w 0";
 const SORRY: &str = "-a -t 10.9.0.100:80 -r 10.9.0.19:80 -m -w 1";
+const A_WHILE: Duration = Duration::from_secs(3);
 /// What does not change in most steps.
 const OTHERS: [&str; 6] = [WEB, MAIL, NAMES, SMTP, DNS, UDP];
 
@@ -120,7 +121,7 @@ pub(crate) fn life(stage: &Stage) {
     let daemon = stage.start(&conf(1, true));
     let all = with(&[ONE, TWO, THREE]);
     stage.expect("start", &all);
-    stage.steady("all checks succeed", Duration::from_secs(4), &all);
+    stage.steady("all checks succeed", A_WHILE, &all);
     stage.answers("10.9.0.100:80", &["10.9.0.11", "10.9.0.12", "10.9.0.13"]);
 
     one.off();
@@ -129,9 +130,9 @@ pub(crate) fn life(stage: &Stage) {
     stage.expect("it is up", &all);
 
     two.off();
-    std::thread::sleep(Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_millis(1_200));
     two.on();
-    stage.steady("a failure shorter than its retries", Duration::from_secs(4), &all);
+    stage.steady("a failure shorter than its retries", A_WHILE, &all);
 
     two.speak(Speaks::Http(503));
     stage.expect("a server says 503", &with(&[ONE, THREE]));

@@ -47,7 +47,8 @@ impl Stage {
         Self { director, servers, client: OnceCell::new(), program }
     }
 
-    fn client(&self) -> &Node {
+    /// The machine of those who ask.
+    pub(super) fn client(&self) -> &Node {
         self.client.get_or_init(|| {
             let client = Node::new("client");
             cable(&self.director, "eth1", &client);
@@ -89,41 +90,28 @@ impl Stage {
     pub(crate) fn expect(&self, step: &str, wanted: &[&str]) {
         let mut wanted: Vec<_> = wanted.iter().map(|line| (*line).to_owned()).collect();
         wanted.sort();
-        let mut seen = Vec::new();
+        let mut table = Table::of(&self.director);
         let begin = Instant::now();
-        let right = holds_within(SETTLED, || {
-            seen = self.table();
-            seen == wanted
-        });
+        let right = holds_within(SETTLED, || table.lines() == wanted);
         println!("{:?}: {step}: {:.1} s", self.program, begin.elapsed().as_secs_f32());
-        assert!(right, "{:?}: {step}: {}", self.program, difference(&seen, &wanted));
+        assert!(right, "{:?}: {step}: {}", self.program, difference(table.lines(), &wanted));
     }
 
     /// The table is and stays this one.
     pub(crate) fn steady(&self, step: &str, during: Duration, wanted: &[&str]) {
         let mut wanted: Vec<_> = wanted.iter().map(|line| (*line).to_owned()).collect();
         wanted.sort();
-        let begin = Instant::now();
+        let (begin, mut table) = (Instant::now(), Table::of(&self.director));
         while begin.elapsed() < during {
-            let seen = self.table();
-            assert_eq!(seen, wanted, "{:?}: {step}: {}", self.program, difference(&seen, &wanted));
-            std::thread::sleep(Duration::from_millis(200));
+            let seen = table.lines();
+            assert_eq!(seen, wanted, "{:?}: {step}: {}", self.program, difference(seen, &wanted));
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
     /// What answers the client at a virtual address, or nothing.
     pub(crate) fn ask(&self, at: &str) -> Option<String> {
-        let (holder, at) = (self.client().holder(), at.to_owned());
-        let asking = std::thread::spawn(move || {
-            enter_network(holder);
-            let mut stream = TcpStream::connect_timeout(&at.parse().ok()?, Duration::from_secs(5)).ok()?;
-            stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-            stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
-            let mut reply = String::new();
-            stream.read_to_string(&mut reply).ok()?;
-            Some(reply.split_once("\r\n\r\n")?.1.to_owned())
-        });
-        asking.join().expect("the client ends")
+        ask(self.client(), at)
     }
 
     /// A connection of the client to a virtual address.
@@ -162,10 +150,61 @@ impl Stage {
     }
 }
 
+/// The page that a client in the network of a node gets, or nothing.
+pub(super) fn ask(client: &Node, at: &str) -> Option<String> {
+    let (holder, at) = (client.holder(), at.to_owned());
+    let asking = std::thread::spawn(move || {
+        enter_network(holder);
+        let mut stream = TcpStream::connect_timeout(&at.parse().ok()?, Duration::from_secs(5)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).ok()?;
+        Some(reply.split_once("\r\n\r\n")?.1.to_owned())
+    });
+    asking.join().expect("the client ends")
+}
+
+/// The table of a node as ipvsadm saves it. It is looked at hundreds of times a story, and each ipvsadm costs the guest a
+/// tenth of a second: it is asked again when the kernel's own list has changed, or after a second for what that list
+/// lacks.
+pub(crate) struct Table {
+    holder: i32,
+    listed: String,
+    asked: Option<Instant>,
+    lines: Vec<String>,
+}
+
+impl Table {
+    pub(crate) fn of(node: &Node) -> Self {
+        Self { holder: node.holder(), listed: String::new(), asked: None, lines: Vec::new() }
+    }
+
+    /// What is in the table now.
+    pub(crate) fn lines(&mut self) -> &[String] {
+        let listed = listed(self.holder);
+        if listed != self.listed || self.asked.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            (self.listed, self.asked) = (listed, Some(Instant::now()));
+            self.lines = asked(self.holder, &["-Sn"]);
+        }
+        &self.lines
+    }
+}
+
+/// The kernel's own list, without the connections of each destination.
+pub(super) fn listed(holder: i32) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{holder}/net/ip_vs")).unwrap_or_default();
+    let keep = |line: &'_ str| line.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
+    text.lines().map(|line| if line.contains("->") { keep(line) } else { line.to_owned() } + "\n").collect()
+}
+
 /// What ipvsadm prints in the network of a node, sorted.
 pub(crate) fn ipvsadm(node: &Node, arguments: &'static [&'static str]) -> Vec<String> {
-    let holder = node.holder();
-    // Hundreds of times a story: not by a shell of the node.
+    asked(node.holder(), arguments)
+}
+
+fn asked(holder: i32, arguments: &'static [&'static str]) -> Vec<String> {
+    // Not by a shell of the node: that costs more.
     let asking = std::thread::spawn(move || {
         enter_network(holder);
         Command::new("ipvsadm").args(arguments).output().expect("ipvsadm runs")

@@ -51,7 +51,7 @@ const DATAGRAMS: &str = "virtual_server 10.9.0.100 53 {
 }
 ";
 
-/// Whether what the client says on a connection comes back.
+/// Whether what the client says on a connection is answered.
 pub(super) fn answers(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_secs(3))).expect("a mode of every socket");
     stream.write_all(b"still there?").is_ok() && stream.read(&mut [0; 64]).is_ok_and(|count| count > 0)
