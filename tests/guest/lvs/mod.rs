@@ -10,10 +10,12 @@
 //! both have the same table at every step. Start with [`stage::Stage`] and the first story, [`pool`].
 
 pub(crate) mod checking;
+pub(crate) mod drained;
 pub(crate) mod example;
 pub(crate) mod field;
 pub(crate) mod hands;
 pub(crate) mod marks;
+pub(crate) mod path;
 pub(crate) mod pool;
 pub(crate) mod programming;
 pub(crate) mod reloads;

@@ -22,7 +22,7 @@ pub(crate) enum Speaks {
     Dns(u8),
     /// UDP: every datagram comes back.
     Echo,
-    /// TCP: what is said comes back.
+    /// TCP: whatever is said is answered by the name of the stub.
     Session,
 }
 
@@ -163,8 +163,8 @@ fn answer(mut stream: TcpStream, speaks: Speaks, name: &str) -> Option<()> {
         Speaks::Session => {
             let mut octets = [0; 64];
             loop {
-                let count = stream.read(&mut octets).ok().filter(|count| *count > 0)?;
-                stream.write_all(&octets[..count]).ok()?;
+                stream.read(&mut octets).ok().filter(|count| *count > 0)?;
+                stream.write_all(name.as_bytes()).ok()?;
             }
         }
         Speaks::Dns(_) | Speaks::Echo => None,

@@ -80,7 +80,7 @@ macro_rules! network {
             row("bind_if", Custom("<interface>", probe::bind_if), "none",
                 "Own interface; link-local addresses need it").show(|c| from(c, |o| maybe(o.interface.as_ref().map(|name| Quoted(name.as_str()))))),
             row("fwmark", Integer(int("", 0, U32, |d, n| d.fwmark = fit(n))), "0 (none)",
-                "Firewall mark of its packets").show(|c| from(c, |o| unless(o.fwmark, &0))),
+                "Firewall mark of its packets: with connect_ip of the virtual address, and a virtual_server of that mark with this server alone and no check, they go the way of the clients (DR, TUN); where that address is on this machine, too, accept_local lets the answers in").show(|c| from(c, |o| unless(o.fwmark, &0))),
             row("fail_on_local_failure", Switch(|d, on| d.fail_on_local_failure = on), "off",
                 "A bindto or bind_if that cannot be used fails the check, which otherwise leaves the server as it is; not in keepalived")
                 .show(|c| switch(c.cadence.fail_on_local_failure)),
