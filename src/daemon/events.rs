@@ -18,12 +18,12 @@
 //! An event is in the index once its record is whole.
 
 use core::fmt::{self, Display, Write};
-use core::sync::atomic::{AtomicU64, Ordering, fence};
+use core::sync::atomic::{Ordering, fence};
 use std::sync::OnceLock;
 
 use crate::base::limit;
 use crate::sys::clock::{self, Wall};
-use crate::sys::shared::Words;
+use crate::sys::shared::{Word, Words};
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,18 +151,18 @@ impl Ring {
     }
 
     /// The number of the last event, and the words that records have taken.
-    fn counters(&self) -> Option<&[AtomicU64; FRONT]> {
+    fn counters(&self) -> Option<&[Word; FRONT]> {
         self.words.all().first_chunk()
     }
 
     /// Where the record of an event begins.
-    fn place(&self, number: u64) -> Option<&AtomicU64> {
+    fn place(&self, number: u64) -> Option<&Word> {
         let position = usize::try_from(number % limit::EVENTS as u64).ok()?;
         self.words.all().get(FRONT + position)
     }
 
     /// The words of records from a place on, round and round.
-    fn record(&self, place: u64) -> impl Iterator<Item = &AtomicU64> {
+    fn record(&self, place: u64) -> impl Iterator<Item = &Word> {
         let records = self.words.all().get(FRONT + limit::EVENTS..).unwrap_or_default();
         let place = usize::try_from(place % limit::EVENT_WORDS as u64).unwrap_or(0);
         let (before, behind) = records.split_at_checked(place).unwrap_or_default();

@@ -5,14 +5,14 @@
 //! says what it is about, and three values; a child that is killed between two stores leaves the note as it was or a
 //! mixture of both, and what the values mean is chosen so that either does no harm.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::record;
 use crate::base::limit;
 use crate::base::time::Instant;
 use crate::daemon::log;
-use crate::sys::shared::Words;
+use crate::sys::shared::{Word, Words};
 
 /// Values of a note.
 pub type Values = [u64; 3];
@@ -173,16 +173,16 @@ impl Keep {
         u32::try_from(used.min(limit::KEPT_NOTES as u64)).unwrap_or(0)
     }
 
-    fn header(&self) -> Option<(&AtomicU64, &AtomicU64)> {
+    fn header(&self) -> Option<(&Word, &Word)> {
         let [used, hint, ..] = self.head()?;
         Some((used, hint))
     }
 
-    fn head(&self) -> Option<&[AtomicU64; NOTE]> {
+    fn head(&self) -> Option<&[Word; NOTE]> {
         self.words.as_ref()?.all().first_chunk()
     }
 
-    fn note(&self, note: Note) -> Option<&[AtomicU64; NOTE]> {
+    fn note(&self, note: Note) -> Option<&[Word; NOTE]> {
         let start = usize::try_from(note.0).ok().filter(|number| *number != 0)?.checked_mul(NOTE)?;
         self.words.as_ref()?.all().get(start..)?.first_chunk()
     }

@@ -172,6 +172,16 @@ const FORBIDDEN: [(c_long, &str); 30] = named! {
 /// On every processor; newer ones, which have the same number everywhere; on this processor.
 const CALLS: [&[c_long]; 4] = [COMMON, NEWER, OLDER, OWN];
 
+/// `pread64` and `pwrite64`, which the crate lacks for MIPS.
+#[cfg(not(target_arch = "mips"))]
+const PREAD: c_long = libc::SYS_pread64;
+#[cfg(not(target_arch = "mips"))]
+const PWRITE: c_long = libc::SYS_pwrite64;
+#[cfg(target_arch = "mips")]
+const PREAD: c_long = 4_200;
+#[cfg(target_arch = "mips")]
+const PWRITE: c_long = 4_201;
+
 /// On every processor.
 const COMMON: &[c_long] = &[
     // Descriptors and files.
@@ -179,8 +189,8 @@ const COMMON: &[c_long] = &[
     libc::SYS_write,
     libc::SYS_readv,
     libc::SYS_writev,
-    libc::SYS_pread64,
-    libc::SYS_pwrite64,
+    PREAD,
+    PWRITE,
     libc::SYS_close,
     libc::SYS_ioctl,
     libc::SYS_dup,
