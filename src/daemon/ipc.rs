@@ -62,6 +62,12 @@ pub enum ToChild {
     /// For the subagent: whether the change of this number is in force.
     #[cfg(feature = "snmp")]
     Changed(u32, bool),
+    /// For the subagent: a virtual router has refused an advert.
+    #[cfg(feature = "snmp")]
+    AdvertRefused(AdvertRefusal),
+    /// For the subagent: the daemon ends.
+    #[cfg(feature = "snmp")]
+    Ends,
 }
 
 /// Which rows come to the subagent.
@@ -74,6 +80,35 @@ pub struct Rows {
     pub silent: bool,
     /// These are the last of the rows that were asked for.
     pub last: bool,
+}
+
+/// An advert that a virtual router has refused.
+#[cfg(feature = "snmp")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdvertRefusal {
+    /// The virtual router, by the [`super::record::key`] of its name.
+    pub instance: u64,
+    /// Where the advert came from; all zeroes: from an IPv6 address.
+    pub source: [u8; 4],
+    /// It was refused for its authentication; else for its protocol.
+    pub authentication: bool,
+    /// The number of the error in the MIB that has it.
+    pub error: u8,
+}
+
+#[cfg(feature = "snmp")]
+impl AdvertRefusal {
+    fn write(self, out: &mut Writer<'_>) -> Result<(), Short> {
+        out.put(&self.instance.to_be_bytes())?;
+        out.put(&self.source)?;
+        out.put(&[u8::from(self.authentication), self.error])
+    }
+
+    fn read(packet: &mut Reader<'_>) -> Result<Self, Short> {
+        let (instance, source) = (u64::from_be_bytes(packet.array()?), packet.array()?);
+        let [authentication, error] = packet.array()?;
+        Ok(Self { instance, source, authentication: authentication != 0, error })
+    }
 }
 
 /// The level of a number of [`ToChild::LogLevel`].
@@ -112,6 +147,9 @@ pub enum ToParent {
     /// Somebody sets an object over the subagent.
     #[cfg(feature = "snmp")]
     Change(Question),
+    /// A virtual router has refused an advert, which the SNMP agent is to be notified of.
+    #[cfg(feature = "snmp")]
+    AdvertRefused(AdvertRefusal),
 }
 
 /// Octets of a transition.
@@ -251,6 +289,13 @@ impl ToChild {
                 out.u32(number)?;
                 out.u8(u8::from(done))
             }
+            #[cfg(feature = "snmp")]
+            Self::AdvertRefused(refusal) => {
+                out.u8(14)?;
+                refusal.write(out)
+            }
+            #[cfg(feature = "snmp")]
+            Self::Ends => out.u8(15),
         }
     }
 
@@ -287,6 +332,10 @@ impl ToChild {
                 12 => Self::LogLevel(packet.u8()?),
                 #[cfg(feature = "snmp")]
                 13 => Self::Changed(packet.u32()?, packet.u8()? != 0),
+                #[cfg(feature = "snmp")]
+                14 => Self::AdvertRefused(AdvertRefusal::read(packet)?),
+                #[cfg(feature = "snmp")]
+                15 => Self::Ends,
                 21 => Self::Text(packet.u32()?),
                 22 => Self::Refused(packet.u32()?),
                 _ => return Ok(None),
@@ -329,6 +378,11 @@ impl ToParent {
                 out.u8(7)?;
                 question.write(out)
             }
+            #[cfg(feature = "snmp")]
+            Self::AdvertRefused(refusal) => {
+                out.u8(8)?;
+                refusal.write(out)
+            }
         }
     }
 
@@ -346,6 +400,8 @@ impl ToParent {
                 6 => Self::WantRows,
                 #[cfg(feature = "snmp")]
                 7 => return Ok(Question::read(packet)?.map(Self::Change)),
+                #[cfg(feature = "snmp")]
+                8 => Self::AdvertRefused(AdvertRefusal::read(packet)?),
                 _ => return Ok(None),
             }))
         };
@@ -407,15 +463,22 @@ mod tests {
         let rows = rows.map(|(silent, last)| ToChild::Rows(Rows { of: Kind::Checkers, silent, last }));
         let question = Question { number: 7, about: About::Rows, ..Question::default() };
         let record = Record::new(1 << 63, 3);
-        let further =
-            [ToChild::Ask(question), ToChild::Happened(Kind::Vrrp, record), ToChild::Changed(7, true)];
+        let refusal =
+            AdvertRefusal { instance: u64::MAX, source: [10, 0, 0, 1], authentication: true, error: 3 };
+        let further = [
+            ToChild::Ask(question),
+            ToChild::Happened(Kind::Vrrp, record),
+            ToChild::Changed(7, true),
+            ToChild::AdvertRefused(refusal),
+            ToChild::Ends,
+        ];
         for message in rows.into_iter().chain(further) {
             let mut packet = [0; LONGEST_TO_CHILD];
             let mut writer = Writer::new(&mut packet);
             message.write(&mut writer).unwrap();
             assert_eq!(ToChild::read(&mut Reader::new(writer.written())), Some(message));
         }
-        for message in [ToParent::WantRows, ToParent::Change(question)] {
+        for message in [ToParent::WantRows, ToParent::Change(question), ToParent::AdvertRefused(refusal)] {
             let mut packet = [0; LONGEST];
             let mut writer = Writer::new(&mut packet);
             message.write(&mut writer).unwrap();

@@ -518,6 +518,10 @@ impl Core {
                     Order::Message(ToChild::Happened(kind, record), _) => Command::Happened(kind, record),
                     #[cfg(feature = "snmp")]
                     Order::Message(ToChild::Changed(number, done), _) => Command::Changed(number, done),
+                    #[cfg(feature = "snmp")]
+                    Order::Message(ToChild::AdvertRefused(refusal), _) => Command::AdvertRefused(refusal),
+                    #[cfg(feature = "snmp")]
+                    Order::Message(ToChild::Ends, _) => Command::Ends,
                     Order::Message(ToChild::Stop, _) => Command::Stop,
                     Order::Gone => {
                         self.deregister(registration);

@@ -3,18 +3,32 @@
 use super::rows::{Found, Rows, column_name};
 use crate::base::bytes::{Short, Writer};
 use crate::base::limit;
+use crate::daemon::ipc::AdvertRefusal;
 use crate::daemon::kind::Kind;
 use crate::daemon::record::{GONE, Record, continued, key};
+#[cfg(feature = "lvs")]
+use crate::status::mib::lvs;
 use crate::status::mib::{FAMILY, LINK, TREES, Table, tree};
 use crate::wire::agentx::emit::Draft;
 use crate::wire::agentx::value::{Oid, Value};
 use crate::wire::agentx::{Header, Kind as Pdu};
 
+/// Something that an agent is notified of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Happening {
+    /// An object of a child has entered a state.
+    Entered(Kind, Record),
+    /// A virtual router has refused an advert.
+    Refused(AdvertRefusal),
+}
+
 /// What has happened and was not sent yet, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    waiting: heapless::Deque<(Kind, Record), { limit::AGENTX_NOTICES }>,
+    waiting: heapless::Deque<Happening, { limit::AGENTX_NOTICES }>,
     lost: u32,
+    /// The daemon ends, which was notified: nothing is any more.
+    ended: bool,
 }
 
 /// The name in front of the identity of a notification.
@@ -24,25 +38,34 @@ const GROUP_CHANGED: [u32; 3] = [10, 0, 1];
 const INSTANCE_CHANGED: [u32; 3] = [10, 0, 2];
 /// VrrpState `master`, as the records of the VRRP child have it, too.
 const MASTER: u8 = 2;
+/// VrrpState `shutdown`.
+const SHUTDOWN: u8 = 5;
 
 impl Notices {
-    /// Something has happened. The oldest makes room.
-    pub(super) fn note(&mut self, kind: Kind, record: Record) {
-        if record.state() == GONE {
-            return;
+    /// Something has happened. The oldest makes room. Whether an agent is notified of it.
+    pub(super) fn note(&mut self, happening: Happening) -> bool {
+        if self.ended || matches!(happening, Happening::Entered(_, record) if record.state() == GONE) {
+            return false;
         }
         if self.waiting.is_full() {
             self.lost = self.lost.saturating_add(1);
             let _ = self.waiting.pop_front();
         }
-        let _ = self.waiting.push_back((kind, record));
+        let _ = self.waiting.push_back(happening);
+        true
+    }
+
+    /// The daemon ends.
+    pub(super) fn end(&mut self) {
+        self.waiting.clear();
+        self.ended = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    pub(super) fn take(&mut self) -> Option<(Kind, Record)> {
+    pub(super) fn take(&mut self) -> Option<Happening> {
         self.waiting.pop_front()
     }
 
@@ -65,23 +88,50 @@ const SHAPES: [Shape; 2] = [
     Shape { table: Table::GROUP, trap: GROUP_CHANGED, columns: &[2, 3] },
 ];
 
-/// Writes the notifications that follow from a transition of an object of a child, each with a number of `packet`.
+/// Writes the notifications that follow from what has happened, each with a number of `packet`.
 pub(super) fn write(
     out: &mut Writer<'_>,
     session: u32,
     packet: &mut dyn FnMut() -> u32,
     rows: &Rows,
     trees: u8,
-    (kind, record): (Kind, Record),
+    happening: Happening,
 ) {
-    match kind {
-        Kind::Vrrp => of_vrrp(out, session, packet, rows, trees, record),
+    match happening {
+        Happening::Refused(refusal) => refused(out, session, packet, rows, trees, refusal),
+        Happening::Entered(Kind::Vrrp, record) => of_vrrp(out, session, packet, rows, trees, record),
         #[cfg(feature = "lvs")]
-        Kind::Checkers if trees & 1 << tree::CHECK != 0 => {
+        Happening::Entered(Kind::Checkers, record) if trees & 1 << tree::CHECK != 0 => {
             // One that does not fit is lost; none is as long.
             let _ = of_checkers(out, header(session, packet()), rows, record);
         }
-        _ => {}
+        Happening::Entered(..) => {}
+    }
+}
+
+/// Writes the notification that an object ends with the daemon, by the position of its row; nothing for most rows.
+pub(super) fn write_end(
+    out: &mut Writer<'_>,
+    session: u32,
+    packet: &mut dyn FnMut() -> u32,
+    (rows, line): (&Rows, usize),
+    trees: u8,
+) {
+    let (table, index) = rows.row(line);
+    if let Some(shape) = SHAPES.iter().find(|shape| shape.table == table) {
+        if trees & 1 << tree::VRRP != 0 {
+            let _ = changed(out, header(session, packet()), (rows, line), shape, SHUTDOWN);
+        }
+        return;
+    }
+    #[cfg(feature = "lvs")]
+    if let (Table::SERVER, &[service, server]) = (table, index)
+        && trees & 1 << tree::CHECK != 0
+        && rows.value(line, 2, &mut [0; 16]) == Some(Value::Integer(1))
+        && rows.value(line, SERVER_STATE, &mut [0; 16]) == Some(Value::Integer(1))
+    {
+        let key = lvs::key(service.saturating_sub(1), server.checked_sub(1));
+        let _ = of_checkers(out, header(session, packet()), rows, Record::new(key, lvs::DOWN));
     }
 }
 
@@ -124,7 +174,7 @@ const NAMES: [(Table, u8); 5] =
 
 #[cfg(feature = "lvs")]
 fn of_checkers(out: &mut Writer<'_>, header: Header, rows: &Rows, record: Record) -> Result<(), Short> {
-    let [Some(service), server] = crate::status::mib::lvs::index(record.key()) else { return Ok(()) };
+    let [Some(service), server] = lvs::index(record.key()) else { return Ok(()) };
     let (trap, columns): (_, &[(Table, u8)]) = match server {
         Some(_) => (SERVER_CHANGED, &OF_SERVER),
         None => (QUORUM_CHANGED, &OF_SERVICE),
@@ -168,28 +218,39 @@ fn of_vrrp(
     for shape in &SHAPES {
         let Some(line) = rows.find(shape.table.0, 2, |name| of(name, shape)) else { continue };
         if trees & 1 << tree::VRRP != 0 {
-            let mut trap = Oid::new(tree_name(tree::VRRP));
-            trap.extend(&shape.trap);
-            let _ = notify(out, header(session, packet()), &trap, |draft| {
-                for column in shape.columns {
-                    let mut scratch = [0; 16];
-                    let is_state = Some(column) == shape.columns.get(1);
-                    let value = match rows.value(line, *column, &mut scratch) {
-                        // That of the transition, which another one may have followed.
-                        Some(_) if is_state => Value::Integer(i32::from(record.state())),
-                        Some(value) => value,
-                        None => continue,
-                    };
-                    // keepalived names the column and not the row.
-                    draft.varbind(column_name(shape.table.0, *column).numbers(), &value)?;
-                }
-                router_id(draft, rows)
-            });
+            let _ = changed(out, header(session, packet()), (rows, line), shape, record.state());
         }
         if shape.table == Table::INSTANCE && record.state() == MASTER {
             masters(out, session, packet, rows, trees, line);
         }
     }
+}
+
+/// An object of VRRP has entered a state.
+fn changed(
+    out: &mut Writer<'_>,
+    header: Header,
+    (rows, line): (&Rows, usize),
+    shape: &Shape,
+    state: u8,
+) -> Result<(), Short> {
+    let mut trap = Oid::new(tree_name(tree::VRRP));
+    trap.extend(&shape.trap);
+    notify(out, header, &trap, |draft| {
+        for column in shape.columns {
+            let mut scratch = [0; 16];
+            let is_state = Some(column) == shape.columns.get(1);
+            let value = match rows.value(line, *column, &mut scratch) {
+                // That of the transition, which another one may have followed.
+                Some(_) if is_state => Value::Integer(i32::from(state)),
+                Some(value) => value,
+                None => continue,
+            };
+            // keepalived names the column and not the row.
+            draft.varbind(column_name(shape.table.0, *column).numbers(), &value)?;
+        }
+        router_id(draft, rows)
+    })
 }
 
 /// The notifications of the two RFCs that an instance is MASTER.
@@ -201,15 +262,7 @@ fn masters(
     trees: u8,
     line: usize,
 ) {
-    let number = |column| match rows.value(line, column, &mut [0; 16]) {
-        Some(Value::Integer(number)) => u32::try_from(number).ok(),
-        Some(Value::Gauge32(number)) => Some(number),
-        _ => None,
-    };
-    let [Some(version), Some(vrid), Some(link), Some(family)] = [30, 3, LINK, FAMILY].map(number) else {
-        return;
-    };
-    let index = [link, vrid, family];
+    let Some((version, index)) = standard_index(rows, line) else { return };
     if version == 2 {
         let columns = &[(Table::V2_ROUTER, 7)];
         let [index @ .., _] = &index;
@@ -217,6 +270,61 @@ fn masters(
     }
     let columns = &[(Table::V3_ROUTER, 3), (Table::V3_COUNTERS, 2)];
     master(out, tree::RFC_6527, trees, header(session, packet()), rows, &index, columns);
+}
+
+/// The version of an instance, and its index in the tables of RFC 6527; in those of RFC 2787 the last number is left out.
+fn standard_index(rows: &Rows, line: usize) -> Option<(u32, [u32; 3])> {
+    let number = |column| match rows.value(line, column, &mut [0; 16]) {
+        Some(Value::Integer(number)) => u32::try_from(number).ok(),
+        Some(Value::Gauge32(number)) => Some(number),
+        _ => None,
+    };
+    Some((number(30)?, [number(LINK)?, number(3)?, number(FAMILY)?]))
+}
+
+/// Where `vrrpTrapPacketSrc` and `vrrpTrapAuthErrorType` are, below the tree of RFC 2787. As keepalived, with the index of
+/// the virtual router behind them.
+const REFUSED_SOURCE: [u32; 2] = [1, 5];
+const REFUSED_ERROR: [u32; 2] = [1, 6];
+
+/// A virtual router has refused an advert.
+fn refused(
+    out: &mut Writer<'_>,
+    session: u32,
+    packet: &mut dyn FnMut() -> u32,
+    rows: &Rows,
+    trees: u8,
+    refusal: AdvertRefusal,
+) {
+    let Some(line) = rows.find(Table::INSTANCE.0, 2, |name| key(name) == refusal.instance) else { return };
+    let Some((version, index)) = standard_index(rows, line) else { return };
+    let error = Value::Integer(i32::from(refusal.error));
+    let (tree, wanted) = match refusal.authentication {
+        // Of IPv4 and version 2 alone.
+        true => (tree::RFC_2787, version == 2 && index[2] == 1),
+        false => (tree::RFC_6527, true),
+    };
+    if !wanted || trees & 1 << tree == 0 {
+        return;
+    }
+    let mut trap = Oid::new(tree_name(tree));
+    trap.extend(&[0, 2]);
+    let _ = notify(out, header(session, packet()), &trap, |draft| {
+        if !refusal.authentication {
+            let mut name = column_name(Table::V3_COUNTERS.0, 6);
+            name.extend(&index);
+            return draft.varbind(name.numbers(), &error);
+        }
+        let source = Value::IpAddress(refusal.source);
+        for (below, value) in [(REFUSED_SOURCE, &source), (REFUSED_ERROR, &error)] {
+            let mut name = Oid::new(tree_name(tree));
+            name.extend(&below);
+            let [index @ .., _] = &index;
+            name.extend(index);
+            draft.varbind(name.numbers(), value)?;
+        }
+        Ok(())
+    });
 }
 
 /// One of them: of a tree, with columns of a row.
@@ -320,6 +428,7 @@ mod tests {
         })
         .unwrap();
         row(&mut text, Table::SERVER, &[2, 3], |row| {
+            row.int(2, 1);
             row.int(3, 1);
             row.octets(4, &[10, 0, 0, 1]);
             row.gauge(5, 80);
@@ -334,6 +443,10 @@ mod tests {
 
     /// The last two numbers of each notification, and its values behind that.
     fn written(kind: Kind, record: Record) -> Vec<(Vec<u32>, Vec<String>)> {
+        notified(|out, packet| write(out, 7, packet, &rows(), 0xff, Happening::Entered(kind, record)))
+    }
+
+    fn notified(write: impl Fn(&mut Writer<'_>, &mut dyn FnMut() -> u32)) -> Vec<(Vec<u32>, Vec<String>)> {
         let mut buffer = [0; 4_096];
         let mut out = Writer::new(&mut buffer);
         let mut number = 0;
@@ -341,7 +454,7 @@ mod tests {
             number += 1;
             number
         };
-        write(&mut out, 7, &mut packet, &rows(), 0xff, (kind, record));
+        write(&mut out, &mut packet);
         let mut rest = out.written();
         let mut all = Vec::new();
         while let Ok(Some(len)) = crate::wire::agentx::frame(rest) {
@@ -374,7 +487,6 @@ mod tests {
     #[cfg(feature = "lvs")]
     #[test]
     fn real_servers_and_quorums_are_notified_with_what_names_them() {
-        use crate::status::mib::lvs;
         let found = written(Kind::Checkers, Record::new(lvs::key(1, Some(2)), lvs::DOWN));
         assert_eq!(found[0].0, [100, 5, 3, 5, 0, 1]);
         let values = found[0].1.join("; ");
@@ -387,14 +499,52 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_advert_is_notified_in_the_mib_that_has_its_error() {
+        let refusal =
+            AdvertRefusal { instance: key("VI_1"), source: [10, 0, 0, 9], authentication: true, error: 3 };
+        let of = |refusal, trees| {
+            notified(|out, packet| write(out, 7, packet, &rows(), trees, Happening::Refused(refusal)))
+        };
+        let found = of(refusal, 0xff);
+        assert_eq!(found[0].0, [0, 2], "{found:?}");
+        assert_eq!(found[0].1, ["[1, 5, 3, 51] IpAddress([10, 0, 0, 9])", "[1, 6, 3, 51] Integer(3)"]);
+        let of_protocol = AdvertRefusal { authentication: false, error: 2, ..refusal };
+        let found = of(of_protocol, 0xff);
+        assert_eq!(found[0].1, ["[1, 2, 5, 1, 6, 3, 51, 1] Integer(2)"]);
+        assert!(of(refusal, !(1 << tree::RFC_2787)).is_empty());
+        assert!(of(AdvertRefusal { instance: key("VI_2"), ..refusal }, 0xff).is_empty());
+    }
+
+    #[test]
+    fn what_ends_with_the_daemon_is_notified_once() {
+        let rows = rows();
+        let found: Vec<_> = (0..rows.len())
+            .flat_map(|line| notified(|out, packet| write_end(out, 7, packet, (&rows, line), 0xff)))
+            .collect();
+        let traps: Vec<_> = found.iter().map(|(trap, _)| trap[2..].to_vec()).collect();
+        let mut expected = vec![vec![5, 2, 10, 0, 1], vec![5, 2, 10, 0, 2]];
+        if cfg!(feature = "lvs") {
+            expected.push(vec![5, 3, 5, 0, 1]);
+        }
+        let sort = |mut all: Vec<Vec<u32>>| {
+            all.sort();
+            all
+        };
+        assert_eq!(sort(traps), expected, "{found:?}");
+        let shut = "[100, 5, 2, 3, 1, 4] Integer(5)".to_owned();
+        assert!(found.iter().any(|(_, values)| values.contains(&shut)), "{found:?}");
+    }
+
+    #[test]
     fn the_oldest_makes_room_and_is_counted() {
         let mut notices = Notices::default();
-        notices.note(Kind::Vrrp, Record::new(4, GONE));
+        notices.note(Happening::Entered(Kind::Vrrp, Record::new(4, GONE)));
         assert!(notices.is_empty());
         for number in 0..=limit::AGENTX_NOTICES as u64 {
-            notices.note(Kind::Vrrp, Record::new(number << 2, 1));
+            notices.note(Happening::Entered(Kind::Vrrp, Record::new(number << 2, 1)));
         }
         assert_eq!((notices.take_lost(), notices.take_lost()), (1, 0));
-        assert_eq!(notices.take().map(|(_, record)| record.key()), Some(4));
+        let Some(Happening::Entered(_, record)) = notices.take() else { panic!() };
+        assert_eq!(record.key(), 4);
     }
 }

@@ -5,7 +5,7 @@ use core::ops::Range;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-use crate::status::mib::{END, TABLES, TREES, VALUE};
+use crate::status::mib::{END, TABLES, TREES, Table, VALUE};
 use crate::wire::agentx::value::{Oid, Value};
 
 /// All rows.
@@ -95,6 +95,16 @@ impl Rows {
 
     fn index(&self, line: &Line) -> &[u32] {
         self.numbers.get(line.index.clone()).unwrap_or_default()
+    }
+
+    /// How many rows there are.
+    pub(super) const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The table and the index of a row.
+    pub(super) fn row(&self, line: usize) -> (Table, &[u32]) {
+        self.lines.get(line).map_or((Table(u8::MAX), &[]), |line| (Table(line.table), self.index(line)))
     }
 
     /// The object of exactly this name.

@@ -56,6 +56,42 @@ impl Drop for Agent {
     }
 }
 
+/// The receiver of notifications in a node; killed when dropped.
+struct Traps(Child);
+
+impl Traps {
+    fn start(node: &Node) -> Self {
+        node.write("/run/lab/trapd.conf", "disableAuthorization yes\n");
+        let mut command = node.command("snmptrapd");
+        command.args(["-f", "-Lf", "/run/lab/traps", "-On", "-m", "", "-C", "-c", "/run/lab/trapd.conf"]);
+        let this = Self(
+            command
+                .args(["-p", "/run/lab/trapd.pid", "udp:127.0.0.1:1162"])
+                .spawn()
+                .expect("snmptrapd is there"),
+        );
+        eventually("snmptrapd has begun", START, || {
+            node.exists("/run/lab/traps") && node.read("/run/lab/traps").contains("NET-SNMP version")
+        });
+        this
+    }
+
+    /// What came: the identity of each notification with its values, the oldest first.
+    fn heard(node: &Node) -> Vec<String> {
+        let text = node.read("/run/lab/traps");
+        let lines = text.lines().filter_map(|line| line.split_once(".1.3.6.1.6.3.1.1.4.1.0 = OID: "));
+        lines.map(|(_, rest)| rest.trim().to_owned()).collect()
+    }
+}
+
+impl Drop for Traps {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Asks the agent; none: it does not answer.
 fn ask(node: &Node, words: &str) -> Option<String> {
     let output = node.try_shell(words);
@@ -353,12 +389,7 @@ fn transitions_are_notified() {
     let net = Net::new();
     let node = net.node("a", "eth0", &["10.9.0.1/24"]);
     let _agent = Agent::start(&node);
-    node.write("/run/lab/trapd.conf", "disableAuthorization yes\n");
-    let mut traps = node.command("snmptrapd");
-    traps.args(["-f", "-Lf", "/run/lab/traps", "-On", "-m", "", "-C", "-c", "/run/lab/trapd.conf"]);
-    let mut traps =
-        traps.args(["-p", "/run/lab/trapd.pid", "udp:127.0.0.1:1162"]).spawn().expect("it is there");
-    std::thread::sleep(Duration::from_millis(500));
+    let _traps = Traps::start(&node);
     let instance = Instance::default()
         .global("router_id lab")
         .global("enable_snmp_vrrp")
@@ -381,9 +412,6 @@ fn transitions_are_notified() {
     heard(".1.3.6.1.2.1.207.0.1", &["= Hex-STRING: 0A 09 00 01"]);
     node.shell("ip link set eth0 down");
     heard(changed, &[named, ".1.3.6.1.4.1.9586.100.5.2.3.1.4 = INTEGER: 3", router]);
-    // It may have ended.
-    let _ = traps.kill();
-    let _ = traps.wait();
 }
 
 /// Sets an object: what snmpset says, without what is about the run alone.
@@ -502,4 +530,69 @@ fn a_priority_that_is_set_moves_the_master_is_marked_and_ends_with_the_configure
     net.wait_master("a", begin, AGAIN);
     assert!(ctl("status --json").contains("\"by_hand\":[]"));
     assert!(daemon.log().contains("By hand: VI_1: priority 50"), "{}", daemon.log());
+}
+
+/// A router of version 2, whose peer has another password or none.
+fn of_version_two(auth: &str) -> Instance {
+    Instance { version: 2, interval: "1", ..Instance::default() }.line(auth)
+}
+
+#[test]
+fn notifications_of_a_life_are_those_of_debians_keepalived() {
+    if is_reference("it is what ours is compared with") {
+        return;
+    }
+    let net = Net::without_referee();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let other = net.node("b", "eth0", &["10.9.0.2/24"]);
+    let _agent = Agent::start(&node);
+    let _traps = Traps::start(&node);
+    let life = |program| {
+        let mut told = Traps::heard(&node).len();
+        let mut new = || {
+            let all = Traps::heard(&node);
+            let mut now = all.get(told..).unwrap_or_default().to_vec();
+            told = all.len();
+            now.sort();
+            now.dedup();
+            now
+        };
+        let auth = |password: &str| format!("authentication {{\nauth_type PASS\nauth_pass {password}\n}}");
+        let conf = of_version_two(&auth("right"))
+            .priority(200)
+            .global("enable_snmp_vrrp")
+            .global("enable_snmp_rfc")
+            .global("enable_traps")
+            .global("snmp_socket unix:/run/agentx")
+            .before("vrrp_sync_group G1 {\n group {\n VI_1\n VI_2\n }\n}");
+        let second =
+            Instance { name: "VI_2", vrid: 52, addresses: vec!["10.9.0.101".to_owned()], ..conf.clone() };
+        let (_, second) = second
+            .text()
+            .split_once("vrrp_instance")
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .expect("it has one");
+        let daemon = Daemon::start(&node, program, &format!("{}\nvrrp_instance{second}", conf.text()));
+        eventually("it is MASTER", AGAIN, || object(&node, STATE).is_some_and(|state| state == "2"));
+        std::thread::sleep(Duration::from_secs(2));
+        let mut heard = vec![new()];
+        for text in
+            [of_version_two(&auth("wrong")).text(), of_version_two("").text(), Instance::default().text()]
+        {
+            let peer = Daemon::start(&other, Program::UnderTest, &text);
+            std::thread::sleep(Duration::from_secs(6));
+            peer.stop();
+            heard.push(new());
+        }
+        daemon.signal(Signal::SIGHUP);
+        std::thread::sleep(Duration::from_secs(3));
+        heard.push(new());
+        daemon.stop();
+        std::thread::sleep(Duration::from_secs(2));
+        heard.push(new());
+        heard
+    };
+    let theirs = life(Program::Reference);
+    let ours = life(Program::UnderTest);
+    assert!(theirs == ours, "\n{theirs:#?}\n{ours:#?}");
 }

@@ -174,7 +174,11 @@ impl Process for Bfd {
             Command::Ask(question, fd) => self.answer_client(turn, question, fd),
             // That is for the subagent.
             #[cfg(feature = "snmp")]
-            Command::Rows(..) | Command::Happened(..) | Command::Changed(..) => {}
+            Command::Rows(..)
+            | Command::Happened(..)
+            | Command::Changed(..)
+            | Command::AdvertRefused(_)
+            | Command::Ends => {}
             Command::Stop | Command::ParentGone => self.stop(turn),
         }
     }

@@ -302,6 +302,8 @@ impl<'a, P: Program> Parent<'a, P> {
         self.manager.tell("STOPPING=1");
         #[cfg(feature = "status")]
         self.close_control(turn);
+        #[cfg(feature = "snmp")]
+        self.tell_end();
         for index in 0..KINDS {
             self.step(turn, index, Input::Stop);
         }

@@ -78,6 +78,8 @@ impl<P: Program> Parent<'_, P> {
                     ToParent::WantRows => self.want_rows(turn),
                     #[cfg(feature = "snmp")]
                     ToParent::Change(question) => self.change_for_subagent(turn, index, question),
+                    #[cfg(feature = "snmp")]
+                    ToParent::AdvertRefused(refusal) => self.tell_refusal(refusal),
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::base::time::Span;
 #[cfg(feature = "status")]
 use crate::daemon::ipc::Question;
 #[cfg(feature = "snmp")]
-use crate::daemon::ipc::Rows;
+use crate::daemon::ipc::{AdvertRefusal, Rows};
 use crate::daemon::kind::Kind;
 #[cfg(feature = "snmp")]
 use crate::daemon::record::Record;
@@ -45,6 +45,12 @@ pub enum Command {
     /// Whether the change of this number is in force, for the subagent.
     #[cfg(feature = "snmp")]
     Changed(u32, bool),
+    /// A virtual router has refused an advert, for the subagent.
+    #[cfg(feature = "snmp")]
+    AdvertRefused(AdvertRefusal),
+    /// The daemon ends, for the subagent: `Command::Stop` follows.
+    #[cfg(feature = "snmp")]
+    Ends,
     /// Leave everything in order, then call `Turn::stop`.
     Stop,
     /// The parent has ended: as [`Command::Stop`], nobody supervises any more.

@@ -78,6 +78,30 @@ pub enum Reject {
     },
 }
 
+impl Reject {
+    /// Its number as `vrrpTrapAuthErrorType` (RFC 2787): invalidAuthType(1), authTypeMismatch(2) or authFailure(3).
+    #[must_use]
+    pub const fn authentication_error(self) -> Option<u8> {
+        match self {
+            Self::AuthUnknown(_) => Some(1),
+            Self::AuthMismatch { .. } => Some(2),
+            Self::Password | Self::Header | Self::Sequence { .. } => Some(3),
+            _ => None,
+        }
+    }
+
+    /// Its number as `vrrpv3StatisticsProtoErrReason` (RFC 6527): ipTtlError(1), versionError(2) or checksumError(3).
+    #[must_use]
+    pub const fn protocol_error(self) -> Option<u8> {
+        match self {
+            Self::HopLimit(_) | Self::HopLimitRange { .. } => Some(1),
+            Self::Version { .. } => Some(2),
+            Self::Checksum => Some(3),
+            _ => None,
+        }
+    }
+}
+
 /// What is odd about an advert that counts all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Odd {

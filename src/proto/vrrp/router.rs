@@ -29,6 +29,8 @@ pub struct Router {
     quiet_until: Instant,
     last_sender: Option<IpAddr>,
     told: ReportedRejects,
+    /// The last [`Reject::protocol_error`]; 0: there was none.
+    protocol_error: u8,
     guard: Option<Box<Guard>>,
 }
 
@@ -45,6 +47,7 @@ impl Router {
             quiet_until: Instant::START,
             last_sender: None,
             told: ReportedRejects::default(),
+            protocol_error: 0,
             guard: None,
         }
     }
@@ -126,6 +129,7 @@ impl Router {
                 if let Some(counter) = self.counter(why) {
                     count(counter, true);
                 }
+                self.protocol_error = why.protocol_error().unwrap_or(self.protocol_error);
                 if self.told.first_reject(why) {
                     report(out, Event::Rejected { from: packet.source, why });
                 }
@@ -253,6 +257,12 @@ impl Router {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The last [`Reject::protocol_error`]; 0: there was none.
+    #[must_use]
+    pub const fn protocol_error(&self) -> u8 {
+        self.protocol_error
     }
 
     /// The counters, to be cleared or to count what only the caller sees.

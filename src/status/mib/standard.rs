@@ -191,7 +191,7 @@ fn version_three(
         row.long(3, counters.received);
         row.long(4, u64::from(counters.interval));
         row.long(5, u64::from(counters.hop_limit));
-        row.int(6, protocol_error(counters));
+        row.int(6, i32::from(view.router.protocol_error()));
         for (column, count) in (7..).zip([
             counters.zero_received,
             counters.zero_sent,
@@ -213,10 +213,4 @@ const fn reason(state: State, priority: u8) -> i32 {
         (State::Master, _) => 3,
         _ => 0,
     }
-}
-
-/// What was wrong with an advert: `noError(0)`, `ipTtlError(1)`, `versionError(2)`, `checksumError(3)`.
-fn protocol_error(counters: &Counters) -> i32 {
-    let counts = [counters.hop_limit, counters.version, counters.checksum];
-    (1..).zip(counts).find(|(_, count)| *count > 0).map_or(0, |(number, _)| number)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use start::{Context, run};
 
 use super::connection::{Connection, Gone, Place};
-use super::notices::{self, Notices};
+use super::notices::{self, Happening, Notices};
 use super::rows::Rows;
 use super::setting::{Setting, Work};
 use super::{answer, report};
@@ -34,9 +34,7 @@ use crate::wire::agentx::{self, Header, Kind, Pdu};
 /// The subagent: its parts, and of the model in force what it uses.
 pub struct Subagent {
     model: Arc<Model>,
-    /// Of the command line: every object is wanted, and where the agent listens.
-    all: bool,
-    socket: Option<String>,
+    options: Options,
     session: Session,
     trees: u8,
     connection: Option<(Connection, Registration)>,
@@ -54,6 +52,14 @@ pub struct Subagent {
     draft: Vec<u8>,
     process: Role,
     text: Text,
+}
+
+/// What the command line says.
+struct Options {
+    /// Every object is wanted.
+    all: bool,
+    /// Where the agent listens; stronger than the configuration.
+    socket: Option<String>,
 }
 
 /// How old the rows are.
@@ -101,7 +107,8 @@ impl Subagent {
     }
 
     fn address(&self) -> &str {
-        let configured = self.socket.as_deref().or(self.model.global.monitoring.snmp_socket.as_deref());
+        let configured =
+            self.options.socket.as_deref().or(self.model.global.monitoring.snmp_socket.as_deref());
         configured.unwrap_or(super::connection::USUAL)
     }
 
@@ -356,6 +363,43 @@ impl Subagent {
         }
     }
 
+    fn happens(&mut self, turn: &mut Turn<'_>, happening: Happening) {
+        if !self.model.global.monitoring.traps || !self.notices.note(happening) {
+            return;
+        }
+        // Rows from before do not show it.
+        if matches!(self.freshness, Freshness::Since(..)) {
+            self.freshness = Freshness::None;
+        }
+        self.tell(turn);
+    }
+
+    /// The daemon ends: the agent is notified of what ends with it. The rows are those of the last notification: what they
+    /// say of names holds on, and no child is asked any more.
+    fn tell_end(&mut self, turn: &mut Turn<'_>) {
+        self.notices.end();
+        let Some(session) = self.session.number().filter(|_| self.model.global.monitoring.traps) else {
+            return;
+        };
+        let mut sent = 0;
+        for line in 0..self.rows.len() {
+            let mut buffer = [0; 2_048];
+            let mut out = Writer::new(&mut buffer);
+            let machine = &mut self.session;
+            let mut packet = || machine.next_packet();
+            notices::write_end(&mut out, session, &mut packet, (&self.rows, line), self.trees);
+            if out.is_empty() {
+                continue;
+            }
+            self.send(turn, out.written());
+            sent += 1;
+            // More would not fit into what the agent has not read yet.
+            if sent == limit::AGENTX_NOTICES {
+                break;
+            }
+        }
+    }
+
     fn stop(&mut self, turn: &mut Turn<'_>) {
         if self.process.begin_stop(turn) {
             self.drive(turn, Input::Stop);
@@ -408,16 +452,9 @@ impl Process for Subagent {
                     self.change_end(turn);
                 }
             }
-            Command::Happened(kind, record) => {
-                if self.model.global.monitoring.traps {
-                    self.notices.note(kind, record);
-                    // Rows from before do not show it.
-                    if matches!(self.freshness, Freshness::Since(..)) {
-                        self.freshness = Freshness::None;
-                    }
-                    self.tell(turn);
-                }
-            }
+            Command::Happened(kind, record) => self.happens(turn, Happening::Entered(kind, record)),
+            Command::AdvertRefused(refusal) => self.happens(turn, Happening::Refused(refusal)),
+            Command::Ends => self.tell_end(turn),
             // There is nothing that they could tell of.
             Command::DumpData | Command::DumpStats { .. } | Command::DumpJson | Command::Peer(..) => {}
             Command::Ask(question, _) => {

@@ -31,7 +31,7 @@ impl Reloads for Subagent {
         let before = self.address().to_owned();
         self.model = Arc::new(outline(&model));
         self.freshness = Freshness::None;
-        self.trees = super::super::trees(&self.model.global, self.all);
+        self.trees = super::super::trees(&self.model.global, self.options.all);
         if self.address() != before {
             self.drive(turn, Input::Stop);
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Freshness, SLOTS, Subagent};
+use super::{Freshness, Options, SLOTS, Subagent};
 use crate::base::exit::Exit;
 use crate::base::time::Instant;
 use crate::child::ahead::Text;
@@ -54,8 +54,7 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Subagent)> {
     let trees = trees(&model.global, all);
     let mut child = Subagent {
         model: Arc::new(model),
-        all,
-        socket,
+        options: Options { all, socket },
         session: Session::new(Params { trees }),
         trees,
         connection: None,

@@ -224,6 +224,10 @@ impl Vrrp {
         {
             event_lines::event(instance, &self.reasons(instance), event);
         }
+        #[cfg(feature = "snmp")]
+        if let Event::Rejected { from, why } = *event {
+            self.notify_refusal(turn, id, from, why);
+        }
         let Some(instance) = self.routers.instances.get_mut(id.index()) else {
             return;
         };

@@ -4,7 +4,7 @@
 use std::os::fd::AsFd;
 
 use super::question::Asked;
-use crate::daemon::ipc::{About, Answered, Question, Rows, ToChild};
+use crate::daemon::ipc::{About, AdvertRefusal, Answered, Question, Rows, ToChild};
 use crate::daemon::kind::Kind;
 use crate::daemon::manual::What;
 use crate::daemon::parent::{KINDS, Parent, Program};
@@ -66,6 +66,16 @@ impl<P: Program> Parent<'_, P> {
         for record in records {
             self.to_subagent(ToChild::Happened(child.kind, *record), None);
         }
+    }
+
+    /// A virtual router has refused an advert.
+    pub(in crate::daemon::parent) fn tell_refusal(&self, refusal: AdvertRefusal) {
+        self.to_subagent(ToChild::AdvertRefused(refusal), None);
+    }
+
+    /// The daemon ends: the agent is notified before the children have left.
+    pub(in crate::daemon::parent) fn tell_end(&self) {
+        self.to_subagent(ToChild::Ends, None);
     }
 
     /// The start of a child is over. The first subagent is told what has happened before it was there.

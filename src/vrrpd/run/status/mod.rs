@@ -20,6 +20,8 @@ use std::path::Path;
 use part::Part;
 
 use crate::base::limit;
+#[cfg(feature = "snmp")]
+use crate::base::rate::Allowance;
 #[cfg(feature = "status")]
 use crate::child::answer::Asked;
 use crate::child::status::{Job, NEXT_TURN, Report, clock, write_to_log};
@@ -44,6 +46,9 @@ pub(super) struct Status {
     /// What a client of the control socket asked, and its answer.
     #[cfg(feature = "status")]
     asked: Asked<Part>,
+    /// How many refused adverts the SNMP agent may be notified of.
+    #[cfg(feature = "snmp")]
+    refusals: Allowance,
     machine: Machine,
     /// Reloads so far.
     reloads: u32,

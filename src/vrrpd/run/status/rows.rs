@@ -2,8 +2,14 @@
 
 use core::fmt::{self, Write};
 
-use crate::base::id::{BfdId, FileId, IfIndex, ProcessId};
+use crate::base::addr::IpAddr;
+use crate::base::id::{BfdId, FileId, IfIndex, InstanceId, ProcessId};
 use crate::base::name::IfName;
+use crate::base::time::Span;
+use crate::daemon::ipc::{AdvertRefusal, ToParent};
+use crate::daemon::reactor::Turn;
+use crate::daemon::record::key;
+use crate::proto::vrrp::Reject;
 use crate::status::dump::Clock;
 use crate::status::dump::tables::Script;
 use crate::status::mib::standard::{self, Errors};
@@ -59,6 +65,31 @@ impl Vrrp {
             };
         }
         None
+    }
+
+    /// An advert was refused, by a class of reasons for the first time since the last good one: the SNMP agent is notified,
+    /// three times at once and once a second at most.
+    pub(in crate::vrrpd::run) fn notify_refusal(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: InstanceId,
+        from: IpAddr,
+        why: Reject,
+    ) {
+        let authentication = why.authentication_error();
+        let Some(error) = authentication.or(why.protocol_error()) else { return };
+        let Some(name) = self.instance(id).map(|instance| key(&instance.config.name)) else { return };
+        let notifies = self.model.global.monitoring.traps;
+        if !notifies || !self.status.refusals.take(turn.now(), 3, Span::from_secs(1)) {
+            return;
+        }
+        let source = match from {
+            IpAddr::V4(v4) => v4.octets(),
+            IpAddr::V6(_) => [0; 4],
+        };
+        let refusal =
+            AdvertRefusal { instance: name, source, authentication: authentication.is_some(), error };
+        turn.report(ToParent::AdvertRefused(refusal));
     }
 
     fn index_of(&self, name: &str) -> Option<IfIndex> {
