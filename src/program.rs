@@ -71,7 +71,7 @@ pub(crate) struct Loaded {
     /// All of it, until the children have it: with thousands of instances it is most of the parent's memory.
     whole: RefCell<Option<Arc<Model>>>,
     /// What stays: the parts about the daemon as a whole, without instances and services.
-    outline: Model,
+    outline: Arc<Model>,
     /// It has instances, or static items: the VRRP child sets those, as in keepalived. Scripts, files, processes and
     /// FIFOs alone want no child: nobody would follow them.
     vrrp: bool,
@@ -444,7 +444,7 @@ fn run_subagent(loaded: &Loaded, start: Start<'_>, options: &Options) -> Exit {
         all: options.snmp,
         socket: options.snmp_socket.clone(),
     };
-    subagent::run(&loaded.outline, context)
+    subagent::run(Arc::clone(&loaded.outline), context)
 }
 
 #[cfg(feature = "bfd")]
@@ -462,7 +462,7 @@ fn run_bfd(loaded: &Loaded, start: Start<'_>, dump: bool) -> Exit {
         dump,
         tuner: start.tuner,
     };
-    bfdd::run(&model, context)
+    bfdd::run(model, context)
 }
 
 impl Loaded {
@@ -476,7 +476,7 @@ impl Loaded {
         let scratch = read.model.global.files.tmp_config_directory.clone();
         let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
         Self {
-            outline: Model { daemon, global, ..Model::default() },
+            outline: Arc::new(Model { daemon, global, ..Model::default() }),
             vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
             services: !read.model.services.is_empty(),
             sessions: !read.model.bfds.is_empty(),

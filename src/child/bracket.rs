@@ -90,11 +90,7 @@ pub fn end_reload(role: &mut Role, turn: &mut Turn<'_>, global: &Global, ok: boo
 }
 
 /// A child whose reload is one step once the new model is there.
-pub trait Reloads {
-    /// How the child is run.
-    fn role(&mut self) -> &mut Role;
-    /// The configuration on its way.
-    fn text(&mut self) -> &mut Text;
+pub trait Reloads: Child {
     /// The model in force.
     fn model(&self) -> Arc<Model>;
     /// What cannot wait for the end of the reload happens now.
@@ -110,7 +106,7 @@ pub fn read_ahead(child: &mut dyn Reloads, turn: &mut Turn<'_>, number: u32, fd:
     if !role.stopping && !role.meter.is_reloading() {
         role.meter.reads_ahead();
         role.tuner.suspend(turn);
-        *child.text() = Text::ahead(number, fd);
+        role.text = Text::ahead(number, fd);
         turn.begin_work();
     }
 }
@@ -118,7 +114,7 @@ pub fn read_ahead(child: &mut dyn Reloads, turn: &mut Turn<'_>, number: u32, fd:
 /// The parent has a new configuration for such a child.
 pub fn begin_reload_from(child: &mut dyn Reloads, turn: &mut Turn<'_>, number: u32, fd: OwnedFd) {
     child.role().meter.has_read_ahead();
-    if begin_reload(child.role(), turn) && child.text().order(number, fd) {
+    if begin_reload(child.role(), turn) && child.role().text.order(number, fd) {
         tell_begin(child, turn);
     }
 }
@@ -134,11 +130,11 @@ pub fn work_on_reload(child: &mut dyn Reloads, turn: &mut Turn<'_>) -> Again {
     child.role().meter.note_slice(turn.slice());
     turn.answer_hellos();
     child.pause(turn);
-    if child.text().is_ordered_and_whole() {
+    if child.role().text.is_ordered_and_whole() {
         tell_begin(child, turn);
     }
     let running = child.model();
-    let ok = match child.text().advance(&running) {
+    let ok = match child.role().text.advance(&running) {
         Step::More => return Again::More,
         Step::Waits => {
             let role = child.role();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::ahead::Text;
 use crate::base::rate::Budget;
 use crate::base::time::Span;
 use crate::config::model::Daemon;
@@ -28,6 +29,8 @@ pub struct Role {
     pub lines: Budget,
     /// Memory and times of reloads.
     pub meter: Meter,
+    /// The configuration of a reload on its way, of a child that [reloads in one step](super::bracket::Reloads).
+    pub text: Text,
 }
 
 impl Role {
@@ -42,6 +45,7 @@ impl Role {
             pid_file: PathBuf::new(),
             lines: lines(),
             meter: Meter::default(),
+            text: Text::default(),
         }
     }
 

@@ -192,7 +192,7 @@ impl Reactor {
     ///
     /// # Errors
     /// When the poll or the timer fails, which a valid descriptor does not.
-    pub fn run<P: Process>(&mut self, process: &mut P) -> io::Result<Exit> {
+    pub fn run(&mut self, process: &mut dyn Process) -> io::Result<Exit> {
         // What was reported while the process was built.
         self.core.send_reports()?;
         loop {
@@ -203,7 +203,7 @@ impl Reactor {
         }
     }
 
-    fn one_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
+    fn one_turn(&mut self, process: &mut dyn Process) -> io::Result<()> {
         if self.core.working {
             self.core.slice = self.core.renew();
             self.core.working = process.work(&mut Turn { core: &mut self.core }) == Again::More;
@@ -237,7 +237,7 @@ impl Reactor {
         self.end_turn(process)
     }
 
-    fn end_turn<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
+    fn end_turn(&mut self, process: &mut dyn Process) -> io::Result<()> {
         process.turn_end(&mut Turn { core: &mut self.core });
         self.core.send_reports()?;
         self.core.log_due = log::flush(self.core.now);
@@ -246,7 +246,7 @@ impl Reactor {
     }
 
     /// Empties all sources, within a bound.
-    fn catch_up<P: Process>(&mut self, process: &mut P) -> io::Result<()> {
+    fn catch_up(&mut self, process: &mut dyn Process) -> io::Result<()> {
         for _ in 0..limit::CATCH_UP_PASSES {
             self.gather(Some(Duration::ZERO))?;
             if self.core.queue.is_empty() || self.core.working {
@@ -378,7 +378,7 @@ impl Core {
     }
 
     /// Serves each queued source once; those that have more queue up again behind.
-    fn serve_all<P: Process>(&mut self, process: &mut P) {
+    fn serve_all(&mut self, process: &mut dyn Process) {
         for _ in 0..self.queue.len() {
             // Work that one of them began comes before the others.
             if self.working {
@@ -413,7 +413,7 @@ impl Core {
         }
     }
 
-    fn serve_signals<P: Process>(&mut self, process: &mut P) -> Again {
+    fn serve_signals(&mut self, process: &mut dyn Process) -> Again {
         while let Some(signal) = self.signals.next() {
             if signal == Signal::Child {
                 while let Some((pid, how)) = process::reap() {
@@ -432,7 +432,7 @@ impl Core {
         self.register(link.as_raw_fd(), Source::Scripts, Interest::Read).map(drop)
     }
 
-    fn serve_scripts<P: Process>(&mut self, process: &mut P, registration: Registration) -> Again {
+    fn serve_scripts(&mut self, process: &mut dyn Process, registration: Registration) -> Again {
         for _ in 0..limit::CHANNEL_BATCH {
             if self.working {
                 return Again::More;
@@ -457,7 +457,7 @@ impl Core {
         Again::More
     }
 
-    fn serve_parent<P: Process>(&mut self, process: &mut P) -> Again {
+    fn serve_parent(&mut self, process: &mut dyn Process) -> Again {
         for _ in 0..limit::CHANNEL_BATCH {
             if self.working {
                 return Again::More;
@@ -534,7 +534,7 @@ impl Core {
         Again::More
     }
 
-    fn expire<P: Process>(&mut self, process: &mut P) {
+    fn expire(&mut self, process: &mut dyn Process) {
         for _ in 0..limit::DUE_PER_TURN {
             if self.working {
                 return;

@@ -188,16 +188,17 @@ impl Rows {
             let (number, kind, data) = parts(piece)?;
             (number == column).then_some((kind, data))
         })?;
-        let number = || core::str::from_utf8(data).ok()?.parse::<i128>().ok();
+        let text = || core::str::from_utf8(data).ok();
+        let number = || text()?.parse::<u64>().ok();
         let word = || u32::try_from(number()?).ok();
         Some(match kind {
-            b'i' => Value::Integer(i32::try_from(number()?).ok()?),
+            b'i' => Value::Integer(text()?.parse().ok()?),
             b'g' => Value::Gauge32(word()?),
             b'c' => Value::Counter32(word()?),
             b't' => Value::TimeTicks(word()?),
             b'u' => Value::TimeTicks(self.uptime.saturating_sub(word()?)),
             b'a' => Value::IpAddress(word()?.to_be_bytes()),
-            b'C' => Value::Counter64(u64::try_from(number()?).ok()?),
+            b'C' => Value::Counter64(number()?),
             b's' => Value::Octets(data),
             b'x' => Value::Octets(unhex(data, scratch)?),
             _ => return None,

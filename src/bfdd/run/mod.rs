@@ -22,7 +22,6 @@ use crate::bfdd::links::Links;
 use crate::bfdd::report::{self, may};
 use crate::bfdd::sessions::Sessions;
 use crate::bfdd::sockets::Sockets;
-use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::kept::Kept;
 use crate::child::peer::{Peer, SESSION_DOWN, SESSION_UP};
@@ -57,8 +56,6 @@ pub struct Bfd {
     /// What outlives this process.
     kept: Kept,
     process: Role,
-    /// The configuration of a reload.
-    text: Text,
     /// The data dump.
     status: Status,
     /// So many stalls of the loop have been logged.
@@ -164,7 +161,7 @@ impl Process for Bfd {
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
             Command::Text(number, fd) => bracket::read_ahead(self, turn, number, fd),
-            Command::Refused(number) => self.text.refuse(number),
+            Command::Refused(number) => self.process.text.refuse(number),
             Command::Reload(number, fd) => bracket::begin_reload_from(self, turn, number, fd),
             Command::Peer(kind, fd) => self.connect(turn, kind, fd),
             Command::DumpData => self.dump_data(turn),

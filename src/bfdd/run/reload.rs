@@ -9,9 +9,7 @@ use crate::base::limit;
 use crate::base::map::{Map, Set};
 use crate::bfdd::kept::note_key;
 use crate::bfdd::sessions::{Live, Taken};
-use crate::child::ahead::Text;
 use crate::child::bracket::Reloads;
-use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::ipc::ObjectState;
 use crate::daemon::reactor::{Process, Turn};
@@ -30,14 +28,6 @@ enum Begin {
 }
 
 impl Reloads for Bfd {
-    fn role(&mut self) -> &mut Role {
-        &mut self.process
-    }
-
-    fn text(&mut self) -> &mut Text {
-        &mut self.text
-    }
-
     fn model(&self) -> Arc<Model> {
         Arc::clone(&self.model)
     }
@@ -61,7 +51,7 @@ impl Reloads for Bfd {
         // A child that stops has told its peers so.
         if !self.process.stopping {
             self.finish_status(turn);
-            self.follow(turn, outline(&model));
+            self.follow(turn, outline(*model));
         }
     }
 }

@@ -15,7 +15,6 @@ use crate::bfdd::kind;
 use crate::bfdd::links::Links;
 use crate::bfdd::sessions::{Live, Sessions, Taken};
 use crate::bfdd::sockets::Sockets;
-use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::kept::Kept;
 use crate::child::peer::Peer;
@@ -48,23 +47,24 @@ pub struct Context {
 }
 
 /// Runs the child until it is told to stop.
-pub fn run(model: &Model, context: Context) -> Exit {
-    let model = outline(model);
+pub fn run(model: Arc<Model>, context: Context) -> Exit {
+    // Where it is shared, the whole of it is there anyway.
+    let model = Arc::try_unwrap(model).map_or_else(|shared| shared, |whole| Arc::new(outline(whole)));
     bracket::run(|| start(model, context))
 }
 
 /// What this child uses of a model: with thousands of virtual routers that is little of it.
-pub(super) fn outline(model: &Model) -> Model {
-    let (daemon, global, bfds) = (model.daemon.clone(), model.global.clone(), model.bfds.clone());
+pub(super) fn outline(model: Model) -> Model {
+    let Model { daemon, global, bfds, .. } = model;
     Model { daemon, global, bfds, ..Model::default() }
 }
 
-fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
+fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Bfd)> {
     let Context { channel, keep, died, pid_file, dump, tuner } = context;
     let mut reactor = Reactor::new(model.bfds.len() + FURTHER_SLOTS, Some(channel))?;
     let source = |kind| SourceId { kind, index: 0 };
     let mut child = Bfd {
-        model: Arc::new(model),
+        model,
         sessions: Sessions::default(),
         sockets: Sockets::default(),
         links: Links::default(),
@@ -76,7 +76,6 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Bfd)> {
         status: Status::default(),
         stalls: 0,
         process: Role { tuner, pid_file, ..Role::new(Kind::Bfd) },
-        text: Text::default(),
         #[cfg(feature = "status")]
         pieces: crate::status::file::Pieces::default(),
     };

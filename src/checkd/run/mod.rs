@@ -35,7 +35,6 @@ use crate::checkd::slots::{Layout, Slot};
 use crate::checkd::suspend::Addresses;
 use crate::checkd::sync::Sync;
 use crate::checkd::table::Table;
-use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::files::Files;
 use crate::child::kept::Kept;
@@ -71,8 +70,6 @@ pub struct Checkers {
     kept: Kept,
     layout: Layout,
     process: Role,
-    /// The configuration of a reload.
-    text: Text,
 }
 
 /// The virtual servers: what is decided of them, and what the kernel has.
@@ -171,7 +168,7 @@ impl Process for Checkers {
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
             Command::Text(number, fd) => bracket::read_ahead(self, turn, number, fd),
-            Command::Refused(number) => self.text.refuse(number),
+            Command::Refused(number) => self.process.text.refuse(number),
             Command::Reload(number, fd) => bracket::begin_reload_from(self, turn, number, fd),
             Command::DumpData => self.dump_data(turn),
             // As with keepalived there are no statistics and no JSON of checkers.

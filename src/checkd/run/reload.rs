@@ -17,9 +17,7 @@ use crate::checkd::report;
 use crate::checkd::services::{Named, Places, count, marks};
 use crate::checkd::slots::Slot;
 use crate::checkd::unusable::remove_checks;
-use crate::child::ahead::Text;
 use crate::child::bracket::Reloads;
-use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::keep::Note;
 use crate::daemon::log::together;
@@ -40,14 +38,6 @@ struct Plan {
 }
 
 impl Reloads for Checkers {
-    fn role(&mut self) -> &mut Role {
-        &mut self.process
-    }
-
-    fn text(&mut self) -> &mut Text {
-        &mut self.text
-    }
-
     fn model(&self) -> Arc<Model> {
         Arc::clone(&self.model)
     }

@@ -26,7 +26,6 @@ use crate::checkd::sync::Sync;
 use crate::checkd::table::Table;
 use crate::checkd::unusable::remove_checks;
 use crate::checkd::{kind, report};
-use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::files::Files;
 use crate::child::kept::Kept;
@@ -182,7 +181,6 @@ pub(super) fn start(mut model: Arc<Model>, context: Context) -> io::Result<(Reac
         kept,
         layout: Layout::default(),
         process: Role { tuner, keep_on_stop, pid_file, ..Role::new(Kind::Checkers) },
-        text: Text::default(),
         model,
     };
     let mut turn = reactor.turn();

@@ -98,7 +98,17 @@ impl<'a> Fields<'a> {
 
     /// `value` has the form of a number.
     pub(in crate::status) fn number(&mut self, key: &str, value: impl Display) -> fmt::Result {
+        self.put(key, &value)
+    }
+
+    #[inline(never)]
+    fn put(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
         write!(self.key(key)?, "{value}")
+    }
+
+    #[inline(never)]
+    fn put_text(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
+        string(self.key(key)?, value)
     }
 
     /// As 0 or 1, which keepalived writes where it keeps a number.
@@ -111,7 +121,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(in crate::status) fn text(&mut self, key: &str, value: impl Display) -> fmt::Result {
-        string(self.key(key)?, value)
+        self.put_text(key, &value)
     }
 
     pub(in crate::status) fn list(

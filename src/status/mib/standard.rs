@@ -122,26 +122,34 @@ fn version_two(out: &mut dyn Write, index: &[u32], view: &Instance<'_>, mac: Mac
             with_address(out, Table::V2_ADDRESS, index, &v4.octets())?;
         }
     }
-    let counters = view.router.counters();
     row(out, Table::V2_COUNTERS, index, |row| {
-        row.count(1, u64::from(counters.became_master));
-        row.count(2, counters.received);
-        for (column, count) in (3..).zip([
-            counters.interval,
-            counters.auth_failure,
-            counters.hop_limit,
-            counters.zero_received,
-            counters.zero_sent,
-            counters.kind,
-            counters.address_list,
-            counters.auth_type,
-            counters.auth_mismatch,
-            counters.length,
-        ]) {
-            row.count(column, u64::from(count));
+        for (column, count) in (1..).zip(counts(view)) {
+            row.count(column, count);
         }
     })
 }
+
+/// What RFC 2787 counts, in the order of its columns.
+fn counts(view: &Instance<'_>) -> [u64; 12] {
+    let counters = view.router.counters();
+    [
+        u64::from(counters.became_master),
+        counters.received,
+        u64::from(counters.interval),
+        u64::from(counters.auth_failure),
+        u64::from(counters.hop_limit),
+        u64::from(counters.zero_received),
+        u64::from(counters.zero_sent),
+        u64::from(counters.kind),
+        u64::from(counters.address_list),
+        u64::from(counters.auth_type),
+        u64::from(counters.auth_mismatch),
+        u64::from(counters.length),
+    ]
+}
+
+/// Each of them in RFC 6527: its column there; 0: it is not there.
+const IN_RFC_6527: [u8; 12] = [1, 3, 4, 0, 5, 7, 8, 9, 10, 0, 0, 11];
 
 /// A row that says only that an address belongs to a router: `active(1)`.
 fn with_address(out: &mut dyn Write, table: Table, index: &[u32], addr: &[u8]) -> fmt::Result {
@@ -184,23 +192,16 @@ fn version_three(
             IpAddr::V6(v6) => with_address(out, Table::V3_ADDRESS, index, &v6.octets())?,
         }
     }
-    let counters = view.router.counters();
     row(out, Table::V3_COUNTERS, index, |row| {
-        row.count(1, u64::from(counters.became_master));
-        row.int(2, reason(machine.state(), params.priority));
-        row.long(3, counters.received);
-        row.long(4, u64::from(counters.interval));
-        row.long(5, u64::from(counters.hop_limit));
-        row.int(6, i32::from(view.router.protocol_error()));
-        for (column, count) in (7..).zip([
-            counters.zero_received,
-            counters.zero_sent,
-            counters.kind,
-            counters.address_list,
-            counters.length,
-        ]) {
-            row.long(column, u64::from(count));
+        for (column, count) in IN_RFC_6527.into_iter().zip(counts(view)) {
+            match column {
+                0 => {}
+                1 => row.count(column, count),
+                _ => row.long(column, count),
+            }
         }
+        row.int(2, reason(machine.state(), params.priority));
+        row.int(6, i32::from(view.router.protocol_error()));
         row.ticks(12, 0);
         row.gauge(13, params.advert_interval.as_millis());
     })

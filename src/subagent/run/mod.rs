@@ -18,7 +18,6 @@ use crate::base::bytes::Writer;
 use crate::base::exit::Exit;
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
-use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::role::Role;
 use crate::config::Model;
@@ -51,7 +50,6 @@ pub struct Subagent {
     /// Octets of what is being answered.
     draft: Vec<u8>,
     process: Role,
-    text: Text,
 }
 
 /// What the command line says.
@@ -444,7 +442,7 @@ impl Process for Subagent {
     fn command(&mut self, turn: &mut Turn<'_>, command: Command) {
         match command {
             Command::Text(number, fd) => bracket::read_ahead(self, turn, number, fd),
-            Command::Refused(number) => self.text.refuse(number),
+            Command::Refused(number) => self.process.text.refuse(number),
             Command::Reload(number, fd) => bracket::begin_reload_from(self, turn, number, fd),
             Command::Rows(rows, fd) => self.rows_of(turn, rows, fd),
             Command::Changed(number, done) => {

@@ -2,24 +2,13 @@
 
 use std::sync::Arc;
 
-use super::start::outline;
 use super::{Freshness, Subagent};
-use crate::child::ahead::Text;
 use crate::child::bracket::Reloads;
-use crate::child::role::Role;
 use crate::config::Model;
 use crate::daemon::reactor::Turn;
 use crate::proto::agentx::{Actions, Input, Params};
 
 impl Reloads for Subagent {
-    fn role(&mut self) -> &mut Role {
-        &mut self.process
-    }
-
-    fn text(&mut self) -> &mut Text {
-        &mut self.text
-    }
-
     fn model(&self) -> Arc<Model> {
         Arc::clone(&self.model)
     }
@@ -29,7 +18,9 @@ impl Reloads for Subagent {
             return;
         }
         let before = self.address().to_owned();
-        self.model = Arc::new(outline(&model));
+        // Of the rest nothing is used.
+        let Model { daemon, global, .. } = *model;
+        self.model = Arc::new(Model { daemon, global, ..Model::default() });
         self.freshness = Freshness::None;
         self.trees = super::super::trees(&self.model.global, self.options.all);
         if self.address() != before {

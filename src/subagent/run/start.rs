@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::{Freshness, Options, SLOTS, Subagent};
 use crate::base::exit::Exit;
 use crate::base::time::Instant;
-use crate::child::ahead::Text;
 use crate::child::bracket;
 use crate::child::role::Role;
 use crate::config::Model;
@@ -37,23 +36,16 @@ pub struct Context {
 }
 
 /// Runs the subagent until it is told to stop.
-pub fn run(model: &Model, context: Context) -> Exit {
-    let model = outline(model);
+pub fn run(model: Arc<Model>, context: Context) -> Exit {
     bracket::run(|| start(model, context))
 }
 
-/// What it uses of a model.
-pub(super) fn outline(model: &Model) -> Model {
-    let (daemon, global) = (model.daemon.clone(), model.global.clone());
-    Model { daemon, global, ..Model::default() }
-}
-
-fn start(model: Model, context: Context) -> io::Result<(Reactor, Subagent)> {
+fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Subagent)> {
     let Context { channel, pid_file, tuner, all, socket } = context;
     let mut reactor = Reactor::new(SLOTS, Some(channel))?;
     let trees = trees(&model.global, all);
     let mut child = Subagent {
-        model: Arc::new(model),
+        model,
         options: Options { all, socket },
         session: Session::new(Params { trees }),
         trees,
@@ -67,7 +59,6 @@ fn start(model: Model, context: Context) -> io::Result<(Reactor, Subagent)> {
         uptime: (0, Instant::START),
         draft: Vec::new(),
         process: Role { tuner, pid_file, ..Role::new(Kind::Snmp) },
-        text: Text::default(),
     };
     let mut turn = reactor.turn();
     report::starting();

@@ -1,7 +1,8 @@
 //! What a reload changes, block by block, in the language of the configuration.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+
+use crate::base::map::{Map, Set};
 
 /// Lines that are told; of more it is said how many.
 const MOST: usize = 100;
@@ -16,7 +17,7 @@ const MOST: usize = 100;
 /// ```
 pub(super) fn difference(before: &str, after: &str) -> String {
     let (old, new) = (blocks(before), blocks(after));
-    let by_head = |blocks: &[Block<'_>]| -> HashMap<String, usize> {
+    let by_head = |blocks: &[Block<'_>]| -> Map<String, usize> {
         blocks.iter().zip(0..).map(|(block, at)| (block.head.clone(), at)).collect()
     };
     let (old_heads, new_heads) = (by_head(&old), by_head(&new));
@@ -29,10 +30,10 @@ pub(super) fn difference(before: &str, after: &str) -> String {
             lines.push(format!("+ {}", block.shown()));
             continue;
         };
-        let (was, is): (HashSet<_>, HashSet<_>) =
-            (earlier.lines.iter().copied().collect(), block.lines.iter().copied().collect());
-        let gone = earlier.lines.iter().filter(|line| !is.contains(*line)).map(|line| format!("  - {line}"));
-        let come = block.lines.iter().filter(|line| !was.contains(*line)).map(|line| format!("  + {line}"));
+        let all = |lines: &[&str]| -> Set<String> { lines.iter().map(|line| (*line).to_owned()).collect() };
+        let (was, is) = (all(&earlier.lines), all(&block.lines));
+        let gone = earlier.lines.iter().filter(|line| !is.contains(**line)).map(|line| format!("  - {line}"));
+        let come = block.lines.iter().filter(|line| !was.contains(**line)).map(|line| format!("  + {line}"));
         let mut changes: Vec<String> = gone.chain(come).collect();
         if changes.is_empty() && earlier.lines != block.lines {
             changes.push("  (in another order)".to_owned());
@@ -69,7 +70,7 @@ impl Block<'_> {
 
 fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut all: Vec<Block<'_>> = Vec::new();
-    let mut alike: HashMap<&str, usize> = HashMap::new();
+    let mut alike: Map<String, usize> = Map::new();
     for line in text.lines().filter(|line| !line.is_empty() && *line != "}") {
         if line.starts_with([' ', '\t'])
             && let Some(block) = all.last_mut()
@@ -77,7 +78,8 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
             block.lines.push(line);
             continue;
         }
-        let count = alike.entry(line).and_modify(|count| *count = count.saturating_add(1)).or_insert(0);
+        let count = alike.get(line).map_or(0, |count| count.saturating_add(1));
+        alike.insert(line.to_owned(), count);
         all.push(Block { head: format!("{line}\0{count}"), lines: Vec::new() });
     }
     all

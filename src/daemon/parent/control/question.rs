@@ -246,23 +246,20 @@ impl Asking {
 
     /// What came of each child, in the order of answers.
     fn children(self) -> Vec<Child> {
-        let mut children: Vec<Child> = Kind::ALL
-            .into_iter()
-            .zip(self.children)
-            .filter(|(kind, _)| *kind != Kind::Snmp)
-            .map(|(kind, asked)| {
-                let silent = asked.is_silent();
-                let file = match asked {
-                    Asked::Has(file, Answered::Whole | Answered::Nothing | Answered::Refused) => {
-                        Some(Part::file(file))
-                    }
-                    _ => None,
-                };
-                (kind, file, silent)
-            })
-            .collect();
-        children.sort_by_key(|(kind, ..)| ORDER.iter().position(|other| other == kind));
-        children
+        let Self { mut children, .. } = self;
+        let of = |kind: &Kind| {
+            let position = Kind::ALL.iter().position(|other| other == kind)?;
+            let asked = core::mem::take(children.get_mut(position)?);
+            let silent = asked.is_silent();
+            let file = match asked {
+                Asked::Has(file, Answered::Whole | Answered::Nothing | Answered::Refused) => {
+                    Some(Part::file(file))
+                }
+                _ => None,
+            };
+            Some((*kind, file, silent))
+        };
+        ORDER.iter().filter_map(of).collect()
     }
 
     fn outgoing(self, opening: &str, name: Option<&str>) -> Outgoing {

@@ -115,7 +115,7 @@ impl Vrrp {
             return Some(Err(error));
         }
         let sheet = self.status.asked.sheet;
-        self.with_instance(position, |view| {
+        self.with_instance(position, &mut |view| {
             let Some(this) = self.routers.instances.get(position) else { return Ok(()) };
             let faults = self.reasons(this);
             let faults = faults.iter().map(|(_, reason)| reason);
@@ -136,7 +136,7 @@ impl Vrrp {
             return Some(Ok(()));
         }
         self.status.asked.sheet.count = 1;
-        self.with_instance(position, |view| {
+        self.with_instance(position, &mut |view| {
             let Some(this) = self.routers.instances.get(position) else { return Ok(()) };
             let faults = self.reasons(this);
             let faults = faults.iter().map(|(_, reason)| reason);
@@ -171,7 +171,7 @@ impl Vrrp {
             return Some(Err(error));
         }
         let sheet = self.status.asked.sheet;
-        self.with_group(position, |view| vrrp::group(out, sheet, view))
+        self.with_group(position, &mut |view| vrrp::group(out, sheet, view))
     }
 
     pub(super) fn end_answer(&self, out: &mut dyn Write) -> fmt::Result {

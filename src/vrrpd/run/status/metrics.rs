@@ -31,7 +31,9 @@ impl Vrrp {
         let family = metrics::instances(number)?;
         match object {
             None => Some(family.head(out, self.form())),
-            Some(object) => self.with_instance(object, |view| metrics::instance(out, clock, number, view)),
+            Some(object) => {
+                self.with_instance(object, &mut |view| metrics::instance(out, clock, number, view))
+            }
         }
     }
 

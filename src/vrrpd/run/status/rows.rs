@@ -47,7 +47,8 @@ impl Vrrp {
             let number = ordinal(at);
             return match list {
                 0 => self.instance_rows(clock, out, at, number),
-                1 => self.with_group(at, |view| vrrp::group(out, number, view, &|name| self.index_of(name))),
+                1 => self
+                    .with_group(at, &mut |view| vrrp::group(out, number, view, &|name| self.index_of(name))),
                 2 => self.script_row(out, at, number),
                 3 => {
                     let id = FileId::at(at);
@@ -109,7 +110,7 @@ impl Vrrp {
         let own = this.links.own.and_then(|id| self.links.table.link(id));
         let links = Links { index_of: &index_of, mac: own.and_then(|link| link.mac) };
         let since = clock.now.since(this.entered.at).as_centis();
-        self.with_instance(position, |view| {
+        self.with_instance(position, &mut |view| {
             vrrp::instance(out, number, view, &index_of)?;
             vrrp::addresses(out, number, view, &index_of)?;
             self.moved_rows(out, number, this)?;
@@ -135,7 +136,7 @@ impl Vrrp {
     }
 
     fn script_row(&self, out: &mut dyn Write, position: usize, number: u32) -> Option<fmt::Result> {
-        self.with_script(position, |view: &Script<'_>| vrrp::script(out, number, view))
+        self.with_script(position, &mut |view: &Script<'_>| vrrp::script(out, number, view))
     }
 
     /// What stands beside the tables, and static addresses, routes and rules.

@@ -24,11 +24,11 @@ impl Vrrp {
         out: &mut dyn Write,
         position: usize,
     ) -> Option<fmt::Result> {
-        self.with_instance(position, |view| instance(out, clock, view))
+        self.with_instance(position, &mut |view| instance(out, clock, view))
     }
 
     pub(super) fn write_json_instance(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        self.with_instance(position, |view| {
+        self.with_instance(position, &mut |view| {
             if position > 0 {
                 json::next(out)?;
             }
@@ -37,10 +37,11 @@ impl Vrrp {
     }
 
     /// Lends the instance at a position to a writer.
+    #[inline(never)]
     pub(super) fn with_instance(
         &self,
         position: usize,
-        write: impl FnOnce(&dump::instance::Instance<'_>) -> fmt::Result,
+        write: &mut dyn FnMut(&dump::instance::Instance<'_>) -> fmt::Result,
     ) -> Option<fmt::Result> {
         let this = self.routers.instances.get(position)?;
         let name = |id: Option<LinkId>| Some(self.links.table.link(id?)?.name.as_str());
@@ -105,14 +106,15 @@ impl Vrrp {
     }
 
     pub(super) fn write_group(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        self.with_group(position, |view| dump::group::group(out, view))
+        self.with_group(position, &mut |view| dump::group::group(out, view))
     }
 
     /// Lends the sync group at a position to a writer.
+    #[inline(never)]
     pub(super) fn with_group(
         &self,
         position: usize,
-        write: impl FnOnce(&dump::group::Group<'_>) -> fmt::Result,
+        write: &mut dyn FnMut(&dump::group::Group<'_>) -> fmt::Result,
     ) -> Option<fmt::Result> {
         let (this, config) = (self.routers.groups.get(position)?, self.model.groups.get(position)?);
         let members = self.routers.policy.members(GroupId::at(position))?;
@@ -137,15 +139,16 @@ impl Vrrp {
     }
 
     pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        let users = self.users(Object::Script(ScriptId::at(position)));
-        self.with_script(position, |view| script(out, view, users))
+        let of = Object::Script(ScriptId::at(position));
+        self.with_script(position, &mut |view| script(out, view, self.users(of)))
     }
 
     /// Lends the script at a position to a writer.
+    #[inline(never)]
     pub(super) fn with_script(
         &self,
         position: usize,
-        write: impl FnOnce(&tables::Script<'_>) -> fmt::Result,
+        write: &mut dyn FnMut(&tables::Script<'_>) -> fmt::Result,
     ) -> Option<fmt::Result> {
         let this = self.trackers.scripts.get(position)?;
         let command = this.command.as_ref();
