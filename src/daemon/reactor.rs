@@ -45,10 +45,12 @@ use crate::sys::signal::{Signal, Signals};
 use crate::sys::spawner::{self, Word};
 use crate::sys::timerfd::Timer;
 
-/// What a process does in the loop. The loop is compiled for each process; there are no callbacks.
+/// What a process does in the loop, which is in the program once for all of them.
 pub trait Process {
     /// What comes in may wait a moment for more ([`limit::SHARED_READING`]): it comes all the time, and unasked.
-    const READS_TOGETHER: bool = true;
+    fn reads_together(&self) -> bool {
+        true
+    }
 
     /// A registered source is ready: read it until it would block, or a bounded part of it.
     fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again;
@@ -401,7 +403,7 @@ impl Core {
                 Source::Parent => self.serve_parent(process),
                 Source::Scripts => self.serve_scripts(process, registration),
                 Source::Own(own) => {
-                    if P::READS_TOGETHER {
+                    if process.reads_together() {
                         self.reading.note();
                     }
                     process.ready(&mut Turn { core: self }, own)

@@ -117,7 +117,7 @@ pub(super) fn write_end(
     (rows, line): (&Rows, usize),
     trees: u8,
 ) {
-    let (table, index) = rows.row(line);
+    let (table, _) = rows.row(line);
     if let Some(shape) = SHAPES.iter().find(|shape| shape.table == table) {
         if trees & 1 << tree::VRRP != 0 {
             let _ = changed(out, header(session, packet()), (rows, line), shape, SHUTDOWN);
@@ -125,7 +125,7 @@ pub(super) fn write_end(
         return;
     }
     #[cfg(feature = "lvs")]
-    if let (Table::SERVER, &[service, server]) = (table, index)
+    if let (Table::SERVER, &[service, server]) = rows.row(line)
         && trees & 1 << tree::CHECK != 0
         && rows.value(line, 2, &mut [0; 16]) == Some(Value::Integer(1))
         && rows.value(line, SERVER_STATE, &mut [0; 16]) == Some(Value::Integer(1))

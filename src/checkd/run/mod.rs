@@ -117,7 +117,9 @@ impl Checkers {
 
 impl Process for Checkers {
     /// Answers to checks that began together come together, and nothing comes after them until the next ones begin.
-    const READS_TOGETHER: bool = false;
+    fn reads_together(&self) -> bool {
+        false
+    }
 
     fn ready(&mut self, turn: &mut Turn<'_>, source: SourceId) -> Again {
         match source.kind {
