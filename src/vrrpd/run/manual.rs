@@ -112,7 +112,7 @@ impl Vrrp {
         let (how, text) = match (what, on) {
             (What::Maintenance, _) => self.maintain(turn, on),
             (What::Failover, true) => self.fail_over(turn, name),
-            (What::Failover, false) => self.end_failover(name),
+            (What::Failover, false) => self.end_failover(turn, name),
             (What::Priority | What::Preempt, _) => self.set_param(turn, (what, on), name, question.value),
             (What::Weight, _) => (Answered::Nothing, ""),
         };
@@ -150,13 +150,22 @@ impl Vrrp {
         (Answered::Whole, "It has given up, and does not preempt while another router is MASTER.")
     }
 
-    fn end_failover(&mut self, name: u64) -> (Answered, &'static str) {
+    fn end_failover(&mut self, turn: &mut Turn<'_>, name: u64) -> (Answered, &'static str) {
         let ids = self.called(name);
         if ids.is_empty() {
             return (Answered::Nothing, "");
         }
         self.yield_to_others(&ids, false);
-        self.trackers.by_hand.failovers.retain(|other| *other != name);
+        // One that was asked for by the name of the group or of another member is over, too.
+        let mut failovers = core::mem::take(&mut self.trackers.by_hand.failovers);
+        failovers.retain(|other| {
+            let over = self.called(*other).iter().any(|id| ids.contains(id));
+            if over && *other != name {
+                forget(turn, record::over(*other));
+            }
+            !over
+        });
+        self.trackers.by_hand.failovers = failovers;
         (Answered::Whole, "It takes part as configured.")
     }
 
