@@ -55,6 +55,10 @@ fn whatever_comes_in_at_the_control_socket_is_read_or_refused() {
     for case in 0..CASES {
         let mut random = Random(case);
         let mut octets = Vec::new();
+        if random.below(8) == 0 {
+            octets.extend_from_slice(PIECES[random.below(PIECES.len())]);
+            octets.push(b'\n');
+        }
         for _ in 0..random.below(16) {
             octets.extend_from_slice(PIECES[random.below(PIECES.len())]);
         }
