@@ -140,7 +140,7 @@ fn nothing_is_allocated_once_sessions_run() {
     say(ToChild::Peer(Kind::Checkers), Some(theirs.as_fd()));
     let child = std::thread::spawn(move || {
         let (keep, pid_file, tuner) = (Keep::new(), PathBuf::new(), Tuner::default());
-        run(&model, Context { channel, keep, died: None, pid_file, dump: false, tuner })
+        run(model.into(), Context { channel, keep, died: None, pid_file, dump: false, tuner })
     });
     let stranger = UdpSocket::bind("127.0.2.0:0").unwrap();
     stranger.set_ttl(255).unwrap();

@@ -103,11 +103,13 @@ impl Places {
     }
 
     /// How many real servers and places for sorry servers there are.
+    #[cfg(feature = "status")]
     pub(super) const fn destinations(&self) -> usize {
         self.reals.len().saturating_add(self.services.len())
     }
 
     /// Where among all of them the real server of a service stands, or the sorry server behind the last one.
+    #[cfg(feature = "status")]
     pub(super) fn destination(&self, service: u32, server: u32) -> usize {
         self.real(service, server).index().saturating_add(service as usize)
     }

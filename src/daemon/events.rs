@@ -11,14 +11,15 @@
 //! records       one behind the other, round and round
 //!   a record: 0     number of its event
 //!             1     microseconds since 1970
-//!             2     kind, octets of the name, octets of the text
+//!             2     kind, octets of the name, octets of the text, and 40 bits of a sum over all of the record
 //!             3...  name and text
 //! ```
 //!
-//! An event is in the index once its record is whole.
+//! An event is in the index once its record is written. A record whose sum is another one is not whole: later ones were
+//! written over it, or a writer that stood still since its place was given to others.
 
 use core::fmt::{self, Display, Write};
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 use std::sync::OnceLock;
 
 use crate::base::limit;
@@ -108,6 +109,16 @@ const ROOM: usize = (LONGEST - HEAD) * 8;
 /// Octets of the name at most, so that there is room for the text.
 const NAME: usize = ROOM / 2;
 
+/// Kind and lengths, in the third word; what is left is for the sum.
+const FORM: u64 = 0xff_ffff;
+
+/// A sum over a record without its sum, where that stands. Multiplied by an odd number, a word that differs differs in the
+/// end, wherever it stands.
+fn sum(record: &[u64; LONGEST]) -> u64 {
+    let add = |sum: u64, word: &u64| (sum.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    record.iter().fold(0, add) & !FORM
+}
+
 static RING: OnceLock<Ring> = OnceLock::new();
 
 /// Makes the memory; what happened before is not remembered. For the parent, before it makes children.
@@ -184,17 +195,23 @@ impl Ring {
         let Some([number, taken]) = self.counters() else { return };
         let number = number.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         let place = taken.fetch_add(words.saturating_add(HEAD) as u64, Ordering::AcqRel);
-        // Whoever reads one of the words below sees that the record that was there before is overwritten.
-        fence(Ordering::Release);
         let secs = u64::try_from(at.secs).unwrap_or(0);
         let micros = secs.saturating_mul(1_000_000).saturating_add(u64::from(at.micros));
         let lengths = (named as u64) << 8 | (line.len.saturating_sub(named) as u64) << 16;
-        let head = [number, micros, kind.number() | lengths];
-        let texts = line.octets.as_chunks().0.iter().take(words).map(|octets| u64::from_ne_bytes(*octets));
-        for (word, content) in self.record(place).zip(head.into_iter().chain(texts)) {
+        let mut record = [0; LONGEST];
+        let [first, second, third, texts @ ..] = &mut record;
+        (*first, *second, *third) = (number, micros, kind.number() | lengths);
+        for (word, octets) in texts.iter_mut().zip(line.octets.as_chunks().0) {
+            *word = u64::from_ne_bytes(*octets);
+        }
+        let sum = sum(&record);
+        if let Some(form) = record.get_mut(HEAD - 1) {
+            *form |= sum;
+        }
+        for (word, content) in self.record(place).zip(record).take(words.saturating_add(HEAD)) {
             word.store(content, Ordering::Relaxed);
         }
-        // Last: what is in the index is whole.
+        // Last: what is in the index is written.
         if let Some(index) = self.place(number) {
             index.store(place, Ordering::Release);
         }
@@ -213,15 +230,17 @@ impl Ring {
         for (word, content) in record.iter_mut().zip(self.record(place)) {
             *word = content.load(Ordering::Relaxed);
         }
-        fence(Ordering::Acquire);
-        let [_, taken] = self.counters()?;
-        let taken = taken.load(Ordering::Relaxed);
-        let [written, micros, form, words @ ..] = record;
-        if written != number || taken.saturating_sub(place) > limit::EVENT_WORDS as u64 {
+        let [written, micros, form, words @ ..] = &mut record;
+        let [kind, named, told, ..] = form.to_le_bytes().map(usize::from);
+        // Behind it are other records.
+        words.get_mut(named.saturating_add(told).div_ceil(8)..).unwrap_or_default().fill(0);
+        let (written, micros, claimed) = (*written, *micros, *form & !FORM);
+        *form &= FORM;
+        if written != number || sum(&record) != claimed {
             return None;
         }
+        let [_, _, _, words @ ..] = record;
         let octets: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        let [kind, named, told, ..] = form.to_le_bytes().map(usize::from);
         let text = |from: usize, len: usize| {
             let octets = octets.get(from..from.saturating_add(len)).unwrap_or_default();
             // One that was cut in the middle of a character ends before it.
@@ -310,14 +329,29 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_that_stood_still_while_others_went_round_spoils_only_what_it_overwrites() {
+        let ring = Ring::new().unwrap();
+        for number in 0..4 {
+            ring.note(at(5), Kind::Check, &number, format_args!("a text"));
+        }
+        // As one would that was given the place of the second and third event a round ago.
+        let place = ring.place(2).unwrap().load(Ordering::Relaxed);
+        for word in ring.record(place).skip(HEAD).take(3) {
+            word.store(7, Ordering::Relaxed);
+        }
+        let numbers: Vec<_> = ring.since(0).into_iter().map(|event| event.number).collect();
+        assert_eq!(numbers, [1, 4]);
+    }
+
+    #[test]
     fn whoever_reads_while_others_write_gets_whole_events() {
         let ring = Ring::new().unwrap();
         std::thread::scope(|threads| {
             for writer in 0..2_usize {
                 let ring = &ring;
                 threads.spawn(move || {
-                    for number in 0..20_000_usize {
-                        let text = char::from(b'a' + (number % 26) as u8).to_string().repeat(number % 150);
+                    for number in (0..26_u8).cycle().take(20_000) {
+                        let text = char::from(b'a' + number).to_string().repeat(usize::from(number) * 6);
                         ring.note(at(5), Kind::Check, &writer, format_args!("{text}."));
                     }
                 });

@@ -118,11 +118,10 @@ pub(super) fn write_end(
     trees: u8,
 ) {
     let (table, _) = rows.row(line);
-    if let Some(shape) = SHAPES.iter().find(|shape| shape.table == table) {
-        if trees & 1 << tree::VRRP != 0 {
-            let _ = changed(out, header(session, packet()), (rows, line), shape, SHUTDOWN);
-        }
-        return;
+    if let Some(shape) = SHAPES.iter().find(|shape| shape.table == table)
+        && trees & 1 << tree::VRRP != 0
+    {
+        let _ = changed(out, header(session, packet()), (rows, line), shape, SHUTDOWN);
     }
     #[cfg(feature = "lvs")]
     if let (Table::SERVER, &[service, server]) = rows.row(line)

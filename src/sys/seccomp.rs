@@ -513,14 +513,14 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     /// A call that is in no list, and does nothing here.
-    const MORE: u32 = libc::SYS_acct as u32;
+    const MORE: c_long = libc::SYS_acct;
 
     /// What becomes of a process with the filter that does `work`, and what it told.
     fn under_filter(work: impl FnOnce() -> u8) -> (i32, Option<[u8; 5]>) {
         let (near, far) = Channel::pair().unwrap();
         let status = in_a_copy(|| {
             if give_up_all_but(Capabilities::NONE, None).is_err()
-                || !matches!(restrict(far.as_raw_fd(), false, &[MORE]), Ok(true))
+                || !matches!(restrict(far.as_raw_fd(), false, &[u32::try_from(MORE).unwrap()]), Ok(true))
             {
                 return 9;
             }

@@ -294,7 +294,7 @@ fn buffers(pid: i32) -> Vec<u64> {
     let program = "my $p = syscall(434, $ARGV[0] + 0, 0); for my $f (3 .. 60) { my $d = syscall(438, $p, $f, 0); \
                    next if $d < 0; open(my $h, '+<&=', $d) or next; my $size = getsockopt($h, 1, 8); \
                    print unpack('i', $size), qq(\n) if defined $size }";
-    let output = std::process::Command::new("perl").args(["-e", program, &pid.to_string()]).output();
+    let output = Command::new("perl").args(["-e", program, &pid.to_string()]).output();
     let text = output.expect("perl (package perl-base) runs").stdout;
     String::from_utf8_lossy(&text).lines().filter_map(|line| line.parse().ok()).collect()
 }

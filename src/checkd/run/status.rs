@@ -95,6 +95,10 @@ impl Checkers {
     /// Writes the next piece; past the last one of a part goes on to the next part.
     pub(super) fn write_piece(
         &mut self,
+        #[cfg_attr(
+            not(feature = "status"),
+            expect(unused_variables, reason = "only metrics are of the loop")
+        )]
         turn: &Turn<'_>,
         clock: &Clock,
         out: &mut dyn Write,

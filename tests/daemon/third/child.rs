@@ -337,7 +337,11 @@ impl Process for Third {
             #[cfg(feature = "status")]
             Command::Ask(..) => {}
             #[cfg(feature = "snmp")]
-            Command::Rows(..) | Command::Happened(..) => {}
+            Command::Rows(..)
+            | Command::Happened(..)
+            | Command::Changed(..)
+            | Command::AdvertRefused(_)
+            | Command::Ends => {}
             Command::Text(..) | Command::Refused(_) => {}
         }
     }
