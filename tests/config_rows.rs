@@ -414,6 +414,16 @@ fn many_of_everything_are_read_in_linear_time() {
     assert!(again == model);
 }
 
+/// A brace behind the name keeps a parameter from being one, and is not there any more when the value is printed.
+#[test]
+fn what_is_no_parameter_in_a_command_is_none_when_it_is_printed() {
+    let (model, ..) = load("vrrp_instance a {\n interface eth0\n virtual_router_id 1\n notify $_PWD}\n");
+    let printed = print(&model);
+    assert!(printed.contains("notify \"$_PWD\"\n"), "{printed}");
+    let (again, ..) = load(&printed);
+    assert_eq!(print(&again), printed);
+}
+
 /// Mutations of all goldens: no panic, and what remains comes back.
 #[test]
 fn mutated_files_never_panic_and_come_back() {

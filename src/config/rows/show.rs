@@ -80,11 +80,23 @@ pub(super) fn command(value: Option<&ScriptCommand>) -> Shown {
     let Some(command) = value else {
         return Shown::Nothing;
     };
-    // The reader takes a backslash in quotes for an escape if all quotes pair up that way.
     let written = command.written.as_str();
+    let quoted = format!("\"{written}\"");
+    let written = if ends_in_parameter(written) { quoted.as_str() } else { written };
+    // The reader takes a backslash in quotes for an escape if all quotes pair up that way.
     let escaped = marked(written, true);
     let scan = scanner::scan(&escaped);
     Shown::One(if scan.escapes && scan.unpaired.is_none() { escaped } else { marked(written, false) })
+}
+
+/// Whether a word without quotes ends in what is read as a parameter at the end of a line. A brace may have stood behind it,
+/// and a double quote keeps it as it is.
+fn ends_in_parameter(written: &str) -> bool {
+    !written.contains(['"', '\\'])
+        && written.rsplit_once('$').is_some_and(|(_, name)| {
+            name.starts_with(|ch: char| ch == '_' || ch.is_ascii_alphabetic())
+                && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+        })
 }
 
 /// The text with a backslash before every comment sign that stands outside double quotes.
