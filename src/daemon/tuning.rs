@@ -138,6 +138,12 @@ impl Tuner {
         Self { confinement, ..self }
     }
 
+    /// The user that this process is once it has begun; none: the one that it is.
+    #[must_use]
+    pub fn user(&self) -> Option<Account> {
+        self.confinement.as_ref().and_then(|confinement| confinement.user)
+    }
+
     /// The start is over: what is not needed any more is given up.
     pub fn confine(&self) {
         let Some(Confinement { kept, user, channel, more }) = &self.confinement else { return };

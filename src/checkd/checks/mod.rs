@@ -36,6 +36,7 @@ use crate::sys::check_socket;
 use crate::sys::clock;
 use crate::sys::ping_groups::PingGroups;
 use crate::sys::process::Pid;
+use crate::sys::user::Account;
 
 /// All checks. A machine keeps its number for as long as it runs, through reloads.
 #[derive(Default)]
@@ -203,7 +204,7 @@ impl Checks {
     }
 
     /// Lets this process ping, if a check is to. A check that may not all the same tells it.
-    pub(super) fn permit_pings(&mut self, model: &Model, kept: &Kept) {
+    pub(super) fn permit_pings(&mut self, model: &Model, kept: &Kept, user: Option<Account>) {
         if let Some(left) = kept.left.of_key(key(kept::PINGS, "")).filter(|_| self.pings.is_none()) {
             let [before, given, _] = kept.keep.values(left);
             (self.pings, self.pings_note) = (Some(PingGroups::of([before, given])), left);
@@ -212,7 +213,7 @@ impl Checks {
             check.place.of(model).is_some_and(|config| matches!(config.probe, Probe::Ping(_)))
         };
         if self.pings.is_none() && self.all.iter().flatten().any(pings) {
-            self.pings = PingGroups::permit().ok().flatten();
+            self.pings = PingGroups::permit(user.map(|user| user.gid)).ok().flatten();
             if let Some([before, given]) = self.pings.map(PingGroups::words) {
                 kept.keep.put(&mut self.pings_note, key(kept::PINGS, ""), [before, given, 0]);
             }
@@ -377,10 +378,10 @@ mod tests {
         let mut note = Note::NONE;
         keep.put(&mut note, key(kept::PINGS, ""), [before, given, 0]);
         let mut checks = Checks::default();
-        checks.permit_pings(&Model::default(), &Kept::new(keep.clone(), Some(Instant::from_micros(1))));
+        checks.permit_pings(&Model::default(), &Kept::new(keep.clone(), Some(Instant::from_micros(1))), None);
         assert_eq!((checks.pings, checks.pings_note), (Some(changed), note));
         let mut first = Checks::default();
-        first.permit_pings(&Model::default(), &Kept::new(keep, None));
+        first.permit_pings(&Model::default(), &Kept::new(keep, None), None);
         assert_eq!((first.pings, first.pings_note), (None, Note::NONE));
     }
 }

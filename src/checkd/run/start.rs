@@ -308,7 +308,7 @@ impl Checkers {
         turn.resize_deadlines(self.layout.len());
         turn.set_deadline(self.layout.number(Slot::Retry), retry);
         self.checks.reserve();
-        self.checks.permit_pings(&self.model, &self.kept);
+        self.checks.permit_pings(&self.model, &self.kept, self.process.tuner.user());
         let shared = self.checks.all.iter().flatten().map(|check| check.shared.len() + 1).max();
         self.lvs.facts.reserve(shared.unwrap_or(0));
         let programs = self.checks.all.iter().flatten().filter(|check| check.program.is_some()).count();
