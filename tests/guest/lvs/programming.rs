@@ -16,6 +16,8 @@ use crate::kit::node::Node;
 
 const SERVICES: usize = 200;
 pub(super) const SERVERS: usize = 20;
+/// Servers that a reload puts in are in 10.4.0.0/16.
+pub(super) const NEW_NET: u8 = 4;
 /// Servers of each service that a reload replaces.
 const CHANGED: usize = 2;
 const DESTINATIONS: usize = SERVICES * SERVERS;
@@ -87,7 +89,7 @@ pub(super) fn conf(services: usize, changed: usize) -> String {
             "virtual_server 10.2.0.{service} 80 {{\n    lvs_sched wrr\n    lvs_method DR\n    protocol TCP\n"
         );
         for server in 1..=SERVERS {
-            let net = if server <= changed { 4 } else { 3 };
+            let net = if server <= changed { NEW_NET } else { 3 };
             text += &format!("    real_server 10.{net}.0.{server} 80 {{\n        weight 1\n    }}\n");
         }
         text += "}\n";
@@ -103,7 +105,7 @@ fn count(node: &Node) -> (usize, usize) {
 }
 
 /// Waits until the table is whole; the fewest destinations that it had meanwhile.
-pub(super) fn wait(node: &Node, services: usize, changed: usize) -> usize {
+fn wait(node: &Node, services: usize, changed: usize) -> usize {
     let mut fewest = usize::MAX;
     let whole = holds_within(BOUND, || {
         // Looks cost the daemon time, too.
