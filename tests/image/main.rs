@@ -26,6 +26,9 @@ const TAKE_OVER: Duration = Duration::from_secs(30);
 /// new slot must come up.
 const SLOW: Duration = Duration::from_secs(240);
 
+/// All processes of a daemon with one virtual router, in kilobytes.
+const MOST_MEMORY: u32 = 2_048;
+
 const ADDRESS: &str = "ip addr show dev eth0 | grep -q 'inet 10.77.0.100/24'";
 
 /// The network of a machine: its own address, and what else comes up with it.
@@ -72,6 +75,25 @@ virtual_server 10.77.0.90 80 {
         }
     }
 }
+virtual_server 10.77.0.90 81 {
+    delay_loop 2
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    real_server 10.77.0.2 80 {
+        TCP_CHECK {
+            connect_timeout 2
+        }
+    }
+}
+";
+
+/// Answers of a server behind NAT come back through the first router, which tells nobody of a shorter way.
+const FORWARD: &str = "#!/bin/sh
+echo 1 > /proc/sys/net/ipv4/ip_forward
+for interface in all eth0; do
+    echo 0 > /proc/sys/net/ipv4/conf/$interface/send_redirects
+done
 ";
 
 /// The server has the service's address, too, and tells nobody.
@@ -79,6 +101,8 @@ const SERVER: &str = "#!/bin/sh
 echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore
 echo 2 > /proc/sys/net/ipv4/conf/all/arp_announce
 ip addr add 10.77.0.90/32 dev lo
+ip route add 10.77.0.3/32 via 10.77.0.1 dev eth0 table 9
+ip rule add from 10.77.0.2 lookup 9
 mkdir -p /run/www
 echo 'from the second' > /run/www/index.html
 httpd -h /run/www
@@ -107,6 +131,7 @@ fn build(folder: &Folder) {
     let path = |name: &str| folder.0.join(name).to_str().unwrap().to_owned();
     folder.file("changes-one/etc/network/interfaces", &interfaces(1, ""));
     folder.file("changes-one/etc/keepalived.conf", &format!("{GLOBAL}{}{SERVICE}", instance(150)));
+    folder.file("changes-one/etc/init.d/S60forward", FORWARD);
     folder.file("changes-two/etc/network/interfaces", &interfaces(2, ""));
     folder.file("changes-two/etc/keepalived.conf", &format!("{GLOBAL}{}", instance(100)));
     folder.file("changes-two/etc/init.d/S60server", SERVER);
@@ -158,7 +183,7 @@ fn router(name: &str, number: u8, folder: &Folder, files: &[PathBuf]) -> Machine
 /// Kilobytes that the processes of the daemon take, what they share counted once.
 fn memory(machine: &mut Machine) -> u32 {
     machine
-        .shell("for pid in $(pidof keepalived); do cat /proc/$pid/smaps_rollup; done | awk '/^Pss:/ { sum += $2 } END { print sum }'")
+        .shell("for pid in $(pidof keepalived keepalived_exec); do cat /proc/$pid/smaps_rollup; done | awk '/^Pss:/ { sum += $2 } END { print sum }'")
         .trim()
         .parse()
         .unwrap()
@@ -191,11 +216,16 @@ fn two_routers_from_their_first_boot_to_a_broken_upgrade() {
     assert!(!two.try_shell(ADDRESS).0, "the second router has the address as well");
     client.until("ping -c 1 -W 2 10.77.0.100", TAKE_OVER);
     client.until("wget -q -O - http://10.77.0.90/ | grep -q 'from the second'", TAKE_OVER);
+    client.until("wget -q -O - http://10.77.0.90:81/ | grep -q 'from the second'", TAKE_OVER);
     one.until("grep -q 'keepalived-notify: INSTANCE LAN is MASTER' /tmp/messages", TAKE_OVER);
-    step("the first router is master, the virtual server answers");
+    step("the first router is master, the virtual servers answer, one of them with NAT");
 
     let kilobytes = memory(&mut two);
     step(&format!("the daemon of the second router takes {kilobytes} kB"));
+    assert!(kilobytes <= MOST_MEMORY, "{kilobytes} kB");
+    // Parent, the process that runs scripts, and the VRRP child.
+    let users = "for pid in $(pidof keepalived keepalived_exec); do awk '/^Uid:/ { print $2 }' /proc/$pid/status; done | sort";
+    two.until(&format!("[ \"$({users} | tr '\\n' ' ')\" = '0 0 112 ' ]"), TAKE_OVER);
 
     let before = two.shell("cat /run/keepalived.pid");
     two.shell(&format!("kill -9 {before}"));
@@ -225,6 +255,15 @@ fn two_routers_from_their_first_boot_to_a_broken_upgrade() {
     client.until("ping -c 1 -W 2 10.77.0.101", TAKE_OVER);
     two.until(&format!("! {ADDRESS}"), TAKE_OVER);
     step("the first router is back with the edited configuration");
+
+    one.type_line("reboot");
+    two.until(ADDRESS, SLOW);
+    one.log_in();
+    assert_eq!(one.shell("cat /run/slot"), "a\n");
+    one.until(ADDRESS, TAKE_OVER);
+    client.until("ping -c 1 -W 2 10.77.0.101", TAKE_OVER);
+    two.until(&format!("! {ADDRESS}"), TAKE_OVER);
+    step("so it is after it was told to start again");
 
     let (good, said) = one.try_shell("upgrade /dev/vdd");
     assert!(!good && said.contains("the digest of /dev/vdd is another one"), "{said}");
