@@ -112,8 +112,8 @@ const NAME: usize = ROOM / 2;
 /// Kind and lengths, in the third word; what is left is for the sum.
 const FORM: u64 = 0xff_ffff;
 
-/// A sum over a record without its sum, where that stands. Multiplied by an odd number, a word that differs differs in the
-/// end, wherever it stands.
+/// A sum over a record, whose own place for it is empty. Words of two records have the sum of neither, but for one mixture in
+/// a million million.
 fn sum(record: &[u64; LONGEST]) -> u64 {
     let add = |sum: u64, word: &u64| (sum.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     record.iter().fold(0, add) & !FORM

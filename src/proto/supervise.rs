@@ -11,9 +11,9 @@
 //! ```
 //!
 //! The first death is followed by a new start at once, and so is that of a child that is replaced on purpose; deaths of
-//! children that lived for less than a minute double the pause. A child that starts or reloads is not asked for hellos but has a bound of its own; one that stops is
-//! given more time as long as it answers. Patience counts only while the child could have answered: not while it waited
-//! for a processor.
+//! children that lived for less than a minute double the pause. A child that starts or reloads is not asked for hellos but
+//! has a bound of its own; one that stops is given more time as long as it answers. Patience counts only while the child
+//! could have answered: not while it waited for a processor.
 
 use crate::base::time::{Instant, Span};
 

@@ -1,8 +1,8 @@
 //! The subagent: answers an SNMP agent of the machine what the children lend, and notifies it of transitions.
 //!
 //! Job: a session of AgentX by `proto::agentx`, over a socket that is never waited for, and the objects of
-//! [`crate::status::mib`]. It may do no more than its user, and nobody depends on it: an agent that hangs, or this process, is felt by
-//! nobody else. Uses everything below it. Start with `run`.
+//! [`crate::status::mib`]. It may do no more than its user, and nobody depends on it: an agent that hangs, or this process,
+//! is felt by nobody else. Uses everything below it. Start with `run`.
 //!
 //! * `rows` keeps what the children have lent and finds objects in it; `answer` makes responses of them.
 //! * `setting` is what the agent sets, which the children do.

@@ -19,7 +19,8 @@ pub const VIOLATION: u8 = 0x5e;
 static CHANNEL: AtomicI32 = AtomicI32::new(-1);
 
 /// From now on this process, and all that it forks, makes only the calls of the list, and those of `more`; `namespaces`:
-/// enters namespaces, too. A violation is told at `channel` before it ends the process. False: nobody has written the list for this processor.
+/// enters namespaces, too. A violation is told at `channel` before it ends the process. False: nobody has written the list
+/// for this processor.
 ///
 /// # Errors
 /// What the kernel says: ENOSYS or EINVAL without CONFIG_SECCOMP_FILTER, EACCES without no_new_privs.
@@ -170,7 +171,7 @@ const FORBIDDEN: [(c_long, &str); 30] = named! {
 };
 
 /// On every processor; newer ones, which have the same number everywhere; on this processor.
-const CALLS: [&[c_long]; 4] = [COMMON, NEWER, OLDER, OWN];
+const CALLS: [&[c_long]; 5] = [COMMON, NEWER, OLDER, WIDE, OWN];
 
 /// `pread64` and `pwrite64`, which the crate lacks for MIPS.
 #[cfg(not(target_arch = "mips"))]
@@ -392,8 +393,9 @@ const OLDER: &[c_long] = &[
 #[cfg(not(any(target_arch = "x86_64", target_arch = "arm", target_arch = "mips")))]
 const OLDER: &[c_long] = &[];
 
-#[cfg(target_arch = "x86_64")]
-const OWN: &[c_long] = &[
+/// Calls whose numbers, sizes and times have 64 bits; processors of 32 bits have others in their place.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const WIDE: &[c_long] = &[
     libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_newfstatat,
@@ -401,6 +403,12 @@ const OWN: &[c_long] = &[
     libc::SYS_mmap,
     libc::SYS_statfs,
     libc::SYS_fstatfs,
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const WIDE: &[c_long] = &[];
+
+#[cfg(target_arch = "x86_64")]
+const OWN: &[c_long] = &[
     libc::SYS_getrlimit,
     libc::SYS_setrlimit,
     libc::SYS_stat,
@@ -414,18 +422,7 @@ const OWN: &[c_long] = &[
 ];
 
 #[cfg(target_arch = "aarch64")]
-const OWN: &[c_long] = &[
-    libc::SYS_fcntl,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_ftruncate,
-    libc::SYS_mmap,
-    libc::SYS_statfs,
-    libc::SYS_fstatfs,
-    RENAMEAT,
-    GETRLIMIT,
-    SETRLIMIT,
-];
+const OWN: &[c_long] = &[RENAMEAT, GETRLIMIT, SETRLIMIT];
 /// Not in the crate for this processor; numbers of the kernel's common table.
 #[cfg(target_arch = "aarch64")]
 const RENAMEAT: c_long = 38;

@@ -80,9 +80,12 @@ pub(super) fn command(value: Option<&ScriptCommand>) -> Shown {
     let Some(command) = value else {
         return Shown::Nothing;
     };
-    let written = command.written.as_str();
-    let quoted = format!("\"{written}\"");
-    let written = if ends_in_parameter(written) { quoted.as_str() } else { written };
+    let mut written = command.written.as_str();
+    let quoted;
+    if ends_in_parameter(written) {
+        quoted = format!("\"{written}\"");
+        written = &quoted;
+    }
     // The reader takes a backslash in quotes for an escape if all quotes pair up that way.
     let escaped = marked(written, true);
     let scan = scanner::scan(&escaped);
