@@ -172,11 +172,8 @@ pub const NETLINK_ACK_OCTETS: usize = 256;
 /// Octets of one part of a netlink dump: the kernel makes parts of at most 32 KiB.
 pub const NETLINK_DUMP_OCTETS: usize = 32_768;
 
-/// Times that a netlink dump is started again because a change ran into it.
+/// Attempts at a netlink dump that changes run into.
 pub const NETLINK_DUMP_TRIES: usize = 8;
-
-/// The same for a process that starts: it can do nothing without the list, and nothing waits for it yet.
-pub const NETLINK_PATIENT_TRIES: usize = 100;
 
 /// Netlink notifications taken by one recvmmsg: each touches a page of its own.
 pub const MONITOR_BATCH: usize = 8;

@@ -201,3 +201,28 @@ fn children_killed_at_random_leave_one_master() {
         assert!(took < Duration::from_secs(1) + ALLOWANCE, "{took:?}");
     }
 }
+
+/// Each list that the kernel gives is one that a change ran into, at the start and after a crash.
+#[test]
+fn another_program_that_changes_addresses_all_the_time_holds_up_no_start() {
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let batch = "for i in $(seq 4000); do echo addr add 10.77.$((i / 250)).$((i % 250 + 1))/32 dev lo; done | ip -batch -
+        for i in $(seq 5000); do echo addr add 10.78.0.1/32 dev lo; echo addr del 10.78.0.1/32 dev lo; done > /run/lab/storm";
+    a.shell(batch);
+    let mut storm = a.command("bash");
+    storm.args(["-c", "while ip -force -batch /run/lab/storm; do :; done"]);
+    let mut storm = storm.spawn().expect("bash is there");
+    let daemon = Daemon::start(&a, US, &Instance::default().text());
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let child = daemon.vrrp_child();
+    signal(child, libc::SIGKILL);
+    daemon.wait_log("Starting VRRP child process", START);
+    let killed = now();
+    net.wait_master("a", killed, START + TIMING.master_down(100));
+    assert!(a.holds("eth0", VIP));
+    assert_eq!(daemon.logged("resource busy"), 0, "{}", daemon.log());
+    assert!(storm.try_wait().expect("it can be asked").is_none(), "the other program goes on");
+    let _ = storm.kill();
+    let _ = storm.wait();
+}

@@ -51,9 +51,15 @@ impl Commands {
         self.batch.transport().set_receive_buffer(size)
     }
 
-    /// How often a dump that a change ran into is asked for again: more often while nothing else waits.
-    pub const fn set_patient(&mut self, patient: bool) {
-        self.dump.set_patient(patient);
+    /// Whether a list is taken as it comes when changes ran into every attempt, so that it may lack what was there all
+    /// the time: for one that can do nothing without a list. It lists everything again once [`Self::take_torn`] says so.
+    pub const fn set_takes_torn(&mut self, takes: bool) {
+        self.dump.set_takes_torn(takes);
+    }
+
+    /// Whether a list was taken that way since this was asked last.
+    pub const fn take_torn(&mut self) -> bool {
+        self.dump.take_torn()
     }
 
     /// Requests collected and not committed.

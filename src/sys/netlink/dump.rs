@@ -16,8 +16,11 @@ pub(super) struct Dump {
     request: Requests,
     sequence: u32,
     parts: Inbox,
-    tries: usize,
     attempt: Attempt,
+    /// What the last attempt lists is taken although a change ran into it.
+    takes_torn: bool,
+    /// A list has been taken that way.
+    torn: bool,
 }
 
 /// How far the dump under way has come.
@@ -49,14 +52,20 @@ impl Dump {
             sequence: 0,
             // A short dump is one part of what was asked for, and one that says that this was all.
             parts: Inbox::new(2, limit::NETLINK_DUMP_OCTETS),
-            tries: limit::NETLINK_DUMP_TRIES,
             attempt: Attempt::default(),
+            takes_torn: false,
+            torn: false,
         }
     }
 
-    /// How often a dump is begun again because a change ran into it: more often while nothing else waits.
-    pub(super) const fn set_patient(&mut self, patient: bool) {
-        self.tries = if patient { limit::NETLINK_PATIENT_TRIES } else { limit::NETLINK_DUMP_TRIES };
+    /// Whether what the last attempt lists is taken although a change ran into it.
+    pub(super) const fn set_takes_torn(&mut self, takes: bool) {
+        self.takes_torn = takes;
+    }
+
+    /// Whether a list has been taken that way since this was asked last.
+    pub(super) const fn take_torn(&mut self) -> bool {
+        core::mem::replace(&mut self.torn, false)
     }
 
     /// Writes the request of the next [`Self::begin`] (NLM_F_DUMP) or [`Self::one`] (no flag).
@@ -81,7 +90,7 @@ impl Dump {
     /// # Errors
     /// What the kernel says.
     pub(super) fn begin(&mut self, transport: &Transport) -> io::Result<()> {
-        self.attempt = Attempt { left: self.tries.saturating_sub(1), ..Attempt::default() };
+        self.attempt = Attempt { left: limit::NETLINK_DUMP_TRIES.saturating_sub(1), ..Attempt::default() };
         self.send(transport)
     }
 
@@ -101,6 +110,10 @@ impl Dump {
         match (over, self.attempt) {
             (false, _) => Ok(Part::More),
             (true, Attempt { torn: false, .. }) => Ok(Part::Last),
+            (true, Attempt { left: 0, .. }) if self.takes_torn => {
+                self.torn = true;
+                Ok(Part::Last)
+            }
             (true, Attempt { left: 0, .. }) => Err(io::Error::from(io::ErrorKind::ResourceBusy)),
             (true, Attempt { left, .. }) => {
                 self.attempt = Attempt { left: left.saturating_sub(1), ..Attempt::default() };

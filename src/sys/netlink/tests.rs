@@ -471,3 +471,44 @@ fn a_list_that_changes_ran_into_is_not_trusted() {
         assert!(net.addresses().len() >= 1_500, "undisturbed it comes at once");
     });
 }
+
+/// A child that starts while another program changes addresses all the time gets a list, and knows what it is worth.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the other program is a thread in the same namespace")]
+fn a_list_for_one_that_cannot_do_without_is_marked_as_torn() {
+    in_namespace(|net| {
+        let (near, _) = net.pair("va", "vb");
+        for number in 0..1_500_u16 {
+            let [high, low] = number.to_be_bytes();
+            net.commands.add_address(0, &address(near, &format!("10.1.{high}.{low}"), 32)).unwrap();
+            if net.commands.room() == 0 {
+                net.commit();
+            }
+        }
+        net.commit();
+        net.commands.set_takes_torn(true);
+        let over = AtomicBool::new(false);
+        let torn = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut commands = Commands::open().unwrap();
+                while !over.load(Ordering::Relaxed) {
+                    while commands.room() > 1 {
+                        commands.add_address(0, &address(near, "10.2.0.1", 32)).unwrap();
+                        commands.delete_address(0, &address(near, "10.2.0.1", 32)).unwrap();
+                    }
+                    commands.commit(|_, result| assert_eq!(result, Ok(())));
+                }
+            });
+            let torn = (0..5_000).any(|_| {
+                let mut addresses = Vec::new();
+                net.commands.addresses(&mut addresses).unwrap();
+                net.commands.take_torn()
+            });
+            over.store(true, Ordering::Relaxed);
+            torn
+        });
+        assert!(torn, "changes ran into every attempt of one list at least");
+        assert!(net.addresses().len() >= 1_500);
+        assert!(!net.commands.take_torn(), "nothing ran into this one");
+    });
+}

@@ -165,7 +165,8 @@ impl Vrrp {
         let (mut links, mut broken) = (Links::default(), Vec::new());
         let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let mut commands = Commands::open()?;
-        commands.set_patient(true);
+        // Another program may change addresses all the time: this child is wanted all the same.
+        commands.set_takes_torn(true);
         let buffers = &model.global.buffers;
         queues::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();

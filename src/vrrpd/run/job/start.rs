@@ -181,7 +181,11 @@ impl Vrrp {
         if job.start.as_ref().is_some_and(|start| start.dump) {
             self.log_data(turn);
         }
-        self.items.commands.set_patient(false);
+        self.items.commands.set_takes_torn(false);
+        if self.items.commands.take_torn() {
+            self.links.listing_failed = true;
+            self.arm_retry(turn);
+        }
         Progress::Done
     }
 }
