@@ -257,12 +257,10 @@ impl Links {
         Some(id)
     }
 
-    /// Takes the whole truth: whatever is named and not in `kernel` is gone.
+    /// Takes the whole truth about interfaces, and none about addresses: whatever is named and not in `kernel` is gone.
     pub fn replace(&mut self, kernel: &[KernelLink], mut changed: impl FnMut(LinkId, Change)) {
         let there: Set<(IfIndex, &IfName)> = kernel.iter().map(|link| (link.index, &link.name)).collect();
         for (position, link) in self.links.iter_mut().enumerate() {
-            link.addresses.clear();
-            link.tentative = None;
             if let Some(index) = link.index
                 && !there.contains(&(index, &link.name))
             {
@@ -275,6 +273,14 @@ impl Links {
             for (id, change) in self.update(there).into_iter().flatten() {
                 changed(id, change);
             }
+        }
+    }
+
+    /// Forgets all addresses: they are entered again from a list of all.
+    pub fn forget_addresses(&mut self) {
+        for link in &mut self.links {
+            link.addresses.clear();
+            link.tentative = None;
         }
     }
 

@@ -36,8 +36,8 @@ pub(super) enum Listing {
     Addresses { lister: Commands, changes: Changes, addresses: Vec<Address> },
     /// The addresses are being compared with those that are known.
     Learning { changes: Changes, addresses: vec::IntoIter<Address>, listed: Listed },
-    /// What changed of the interfaces has its consequences.
-    Following { changes: vec::IntoIter<(LinkId, Change)>, listed: Listed },
+    /// What changed of the interfaces has its consequences. No list: the addresses count as what they were.
+    Following { changes: vec::IntoIter<(LinkId, Change)>, listed: Option<Listed> },
     /// Virtual addresses that are not there, from an instance and a position on.
     Missing { there: Places, stale: Vec<Address>, at: usize, within: usize },
     /// Each instance is judged anew, from this one on.
@@ -64,12 +64,17 @@ impl Vrrp {
     pub(super) fn list_more(&mut self, turn: &mut Turn<'_>, listing: &mut Listing) -> bool {
         *listing =
             self.next_listing(turn, core::mem::replace(listing, Listing::Over)).unwrap_or_else(|error| {
-                report::kernel_failed("netlink", &error);
-                self.links.listing_failed = true;
-                self.arm_retry(turn);
+                self.listing_failed(turn, "listing interfaces", &error);
                 Listing::Over
             });
         !matches!(listing, Listing::Over)
+    }
+
+    /// Everything is listed again in a second.
+    fn listing_failed(&mut self, turn: &mut Turn<'_>, what: &str, error: &io::Error) {
+        report::kernel_failed(what, error);
+        self.links.listing_failed = true;
+        self.arm_retry(turn);
     }
 
     fn next_listing(&mut self, turn: &mut Turn<'_>, listing: Listing) -> io::Result<Listing> {
@@ -90,8 +95,14 @@ impl Vrrp {
                 Listing::Addresses { lister, changes, addresses: Vec::new() }
             }
             Listing::Addresses { mut lister, changes, mut addresses } => {
-                if lister.more_addresses(&mut addresses)? {
-                    return Ok(Listing::Addresses { lister, changes, addresses });
+                match lister.more_addresses(&mut addresses) {
+                    Ok(true) => return Ok(Listing::Addresses { lister, changes, addresses }),
+                    Ok(false) => {}
+                    // Another program changes addresses all the time. An interface that is down is so all the same.
+                    Err(error) => {
+                        self.listing_failed(turn, "listing addresses", &error);
+                        return Ok(Listing::Following { changes: changes.into_iter(), listed: None });
+                    }
                 }
                 let (instances, links) = (&self.routers.instances, &self.links.table);
                 let is_stale = |there: &&Address| self.items.may_be_stale(instances, links, there);
@@ -106,7 +117,7 @@ impl Vrrp {
                     return Ok(Listing::Learning { changes, addresses, listed });
                 }
                 self.end_learning();
-                Listing::Following { changes: changes.into_iter(), listed }
+                Listing::Following { changes: changes.into_iter(), listed: Some(listed) }
             }
             Listing::Following { mut changes, listed } => {
                 if let Some((link, change)) = changes.next() {
@@ -117,6 +128,7 @@ impl Vrrp {
                     self.links.discard();
                     return Ok(Listing::Begin);
                 }
+                let Some(listed) = listed else { return Ok(Listing::Judging(0)) };
                 let there = self.confirm_addresses(turn, &listed.ours);
                 Listing::Missing { there, stale: listed.stale, at: 0, within: 0 }
             }
@@ -149,6 +161,7 @@ impl Vrrp {
 
     fn begin_learning(&mut self, listed: &[Address]) {
         self.items.tells_protocol |= listed.iter().any(|address| address.protocol != 0);
+        self.links.table.forget_addresses();
         self.trackers.sources.forget();
     }
 
