@@ -1,6 +1,7 @@
-//! What a virtual service of IPVS balances and how, as the configuration names it and the kernel takes it.
+//! What a virtual service of IPVS balances and how, as the configuration names it and the kernel takes it, and what the
+//! kernel knows services and destinations by.
 
-use super::addr::{Family, Ipv4Addr};
+use super::addr::{Family, IpAddr, Ipv4Addr};
 
 /// A transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +34,36 @@ impl Protocol {
             Self::Sctp => "SCTP",
         }
     }
+}
+
+/// What the kernel knows a service by. Two services of the configuration that have one key share one in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceKey {
+    /// Packets of a protocol to an address and a port; port 0 is every port, which the kernel takes of a persistent service
+    /// only.
+    Address(Protocol, IpAddr, u16),
+    /// Packets of a family with a firewall mark, which is not 0.
+    Mark(Family, u32),
+}
+
+impl ServiceKey {
+    /// The family of the service. Destinations in tunnels may be of another one.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Address(_, addr, _) => Family::of(addr),
+            Self::Mark(family, _) => *family,
+        }
+    }
+}
+
+/// What the kernel knows a destination of one service by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DestKey {
+    /// The address of the real server.
+    pub addr: IpAddr,
+    /// The port; 0 is that of the packet, for a service of marks or of every port.
+    pub port: u16,
 }
 
 /// A tunnel to a real server.

@@ -77,7 +77,7 @@ impl Counters {
             return Ok(false);
         };
         let Some(key) = key else { return Ok(true) };
-        ipvs.destinations(&values::service_key(&key), &mut self.listed)?;
+        ipvs.destinations(&key, &mut self.listed)?;
         for there in &self.listed {
             let (dest, _) = values::of_destination(&there.destination);
             let Some((service, local)) = director.destination(&key, &dest) else { continue };

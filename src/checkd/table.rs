@@ -222,16 +222,14 @@ fn ask(ipvs: &mut Ipvs, tag: u32, operation: &Operation) -> Result<(), Full> {
         Operation::Flush => ipvs.flush(tag),
         Operation::NewService(key, value) => ipvs.add_service(tag, &values::service(key, value)),
         Operation::SetService(key, value) => ipvs.set_service(tag, &values::service(key, value)),
-        Operation::DelService(key) => ipvs.delete_service(tag, &values::service_key(key)),
+        Operation::DelService(key) => ipvs.delete_service(tag, key),
         Operation::NewDest(key, dest, value) => {
-            ipvs.add_destination(tag, &values::service_key(key), &values::destination(dest, value))
+            ipvs.add_destination(tag, key, &values::destination(dest, value))
         }
         Operation::SetDest(key, dest, value) => {
-            ipvs.set_destination(tag, &values::service_key(key), &values::destination(dest, value))
+            ipvs.set_destination(tag, key, &values::destination(dest, value))
         }
-        Operation::DelDest(key, dest) => {
-            ipvs.delete_destination(tag, &values::service_key(key), &values::destination_key(dest))
-        }
+        Operation::DelDest(key, dest) => ipvs.delete_destination(tag, key, dest),
     }
 }
 

@@ -5,11 +5,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use keepalived::base::addr::{Family, IpAddr};
-use keepalived::base::ipvs::{Granularity, Protocol, Tunnel, TunnelChecksum, TunnelKind};
+use keepalived::base::ipvs::{
+    DestKey, Granularity, Protocol, ServiceKey, Tunnel, TunnelChecksum, TunnelKind,
+};
 use keepalived::base::name::IfName;
 use keepalived::sys::ipvs::{
-    self, Destination, DestinationKey, Full, Ipvs, KernelDestination, Method, Name, Persistence, Role,
-    Service, ServiceKey, SyncDaemon, Timeouts, Unavailable,
+    self, Destination, Full, Ipvs, KernelDestination, Method, Name, Persistence, Role, Service, SyncDaemon,
+    Timeouts, Unavailable,
 };
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -40,7 +42,7 @@ fn saved() -> Vec<String> {
 }
 
 fn address(protocol: Protocol, addr: &str, port: u16) -> ServiceKey {
-    ServiceKey::Address { protocol, addr: addr.parse().expect("an address"), port }
+    ServiceKey::Address(protocol, addr.parse().expect("an address"), port)
 }
 
 fn service(key: ServiceKey, scheduler: &str) -> Service {
@@ -55,7 +57,7 @@ fn service(key: ServiceKey, scheduler: &str) -> Service {
 }
 
 fn destination(addr: &str, port: u16, method: Method, weight: u32) -> Destination {
-    let key = DestinationKey { addr: addr.parse().expect("an address"), port };
+    let key = DestKey { addr: addr.parse().expect("an address"), port };
     Destination { key, method, weight, upper: 0, lower: 0 }
 }
 
@@ -110,7 +112,7 @@ pub(crate) fn every_kind() {
     let mut ipvs = alone();
     let persistence = |seconds, granularity| Some(Persistence { seconds, granularity });
     let masked = Granularity::Mask(Ipv4Addr::new(255, 255, 255, 0));
-    let mark = |mark, family| ServiceKey::Mark { mark, family };
+    let mark = |mark, family| ServiceKey::Mark(family, mark);
     let services = [
         Service {
             persistence: persistence(300, masked),

@@ -1,7 +1,7 @@
 //! Values of the director and of the kernel's table, each way.
 
 use crate::proto::lvs::{self, DestKey, DestValue, Engine, Granularity, Scheduler, ServiceKey, ServiceValue};
-use crate::sys::ipvs::{self, Destination, DestinationKey, Name, Persistence, Service};
+use crate::sys::ipvs::{self, Destination, Name, Persistence, Service};
 
 /// A service as the kernel takes it.
 pub(super) fn service(key: &ServiceKey, value: &ServiceValue) -> Service {
@@ -11,7 +11,7 @@ pub(super) fn service(key: &ServiceKey, value: &ServiceValue) -> Service {
         granularity: value.granularity.unwrap_or_else(|| Granularity::host(family)),
     });
     Service {
-        key: service_key(key),
+        key: *key,
         scheduler: name(value.scheduler.unwrap_or_default().name()),
         scheduler_flags: value.flags,
         one_packet: value.one_packet,
@@ -22,10 +22,6 @@ pub(super) fn service(key: &ServiceKey, value: &ServiceValue) -> Service {
 
 /// A service of the kernel as the director has it.
 pub(in crate::checkd) fn of_service(service: &Service) -> (ServiceKey, ServiceValue) {
-    let key = match service.key {
-        ipvs::ServiceKey::Address { protocol, addr, port } => ServiceKey::Address(protocol, addr, port),
-        ipvs::ServiceKey::Mark { mark, family } => ServiceKey::Mark(family, mark),
-    };
     let of_name = |scheduler: &&Scheduler| scheduler.name() == service.scheduler.as_str();
     let value = ServiceValue {
         scheduler: Scheduler::ALL.iter().find(of_name).copied(),
@@ -35,18 +31,7 @@ pub(in crate::checkd) fn of_service(service: &Service) -> (ServiceKey, ServiceVa
         granularity: service.persistence.map(|persistence| persistence.granularity),
         engine: service.engine.as_ref().and_then(|name| Engine::new(name)),
     };
-    (key, value.of_family(key.family()))
-}
-
-pub(in crate::checkd) const fn service_key(key: &ServiceKey) -> ipvs::ServiceKey {
-    match *key {
-        ServiceKey::Address(protocol, addr, port) => ipvs::ServiceKey::Address { protocol, addr, port },
-        ServiceKey::Mark(family, mark) => ipvs::ServiceKey::Mark { mark, family },
-    }
-}
-
-pub(super) const fn destination_key(key: &DestKey) -> DestinationKey {
-    DestinationKey { addr: key.addr, port: key.port }
+    (service.key, value.of_family(service.key.family()))
 }
 
 /// A destination as the kernel takes it.
@@ -56,13 +41,7 @@ pub(super) const fn destination(key: &DestKey, value: &DestValue) -> Destination
         lvs::Method::Direct => ipvs::Method::Direct,
         lvs::Method::Tunnel(tunnel) => ipvs::Method::Tunnel(tunnel),
     };
-    Destination {
-        key: destination_key(key),
-        method,
-        weight: value.weight,
-        upper: value.upper,
-        lower: value.lower,
-    }
+    Destination { key: *key, method, weight: value.weight, upper: value.upper, lower: value.lower }
 }
 
 /// A destination of the kernel as the director has it. What the kernel makes of its own method is taken for direct
@@ -73,8 +52,7 @@ pub(in crate::checkd) const fn of_destination(there: &Destination) -> (DestKey, 
         ipvs::Method::Direct | ipvs::Method::Local | ipvs::Method::Bypass => lvs::Method::Direct,
         ipvs::Method::Tunnel(tunnel) => lvs::Method::Tunnel(tunnel),
     };
-    let key = DestKey { addr: there.key.addr, port: there.key.port };
-    (key, DestValue { weight: there.weight, method, upper: there.upper, lower: there.lower })
+    (there.key, DestValue { weight: there.weight, method, upper: there.upper, lower: there.lower })
 }
 
 fn name(text: &str) -> Name {

@@ -1,38 +1,9 @@
-//! What the table of IPVS holds, as plain values: keys of services and destinations, and what each of them is set to.
+//! What the table of IPVS holds, as plain values: what services and destinations are set to.
 //!
 //! The configuration holds the same values, and the child maps them onto those of netlink.
 
 use crate::base::addr::{Family, IpAddr};
-pub use crate::base::ipvs::{Granularity, Protocol, Tunnel, TunnelChecksum, TunnelKind};
-
-/// What the kernel knows a service by. Two services of the configuration that have one key share one in the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ServiceKey {
-    /// Packets of a protocol to an address and a port; port 0 is every port.
-    Address(Protocol, IpAddr, u16),
-    /// Packets with a firewall mark.
-    Mark(Family, u32),
-}
-
-impl ServiceKey {
-    /// The family of the service. Destinations in tunnels may be of another one.
-    #[must_use]
-    pub const fn family(&self) -> Family {
-        match self {
-            Self::Address(_, addr, _) => Family::of(addr),
-            Self::Mark(family, _) => *family,
-        }
-    }
-}
-
-/// What the kernel knows a destination of one service by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DestKey {
-    /// The address of the real server.
-    pub addr: IpAddr,
-    /// The port; 0 is that of the packet.
-    pub port: u16,
-}
+pub use crate::base::ipvs::{DestKey, Granularity, Protocol, ServiceKey, Tunnel, TunnelChecksum, TunnelKind};
 
 /// How a service schedules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

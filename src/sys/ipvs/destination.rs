@@ -1,26 +1,16 @@
 //! Destinations: the real servers of a virtual service.
 
 use super::stats::{Load, Stats};
-use crate::base::addr::{Family, IpAddr};
-use crate::base::ipvs::{Tunnel, TunnelChecksum, TunnelKind};
+use crate::base::addr::Family;
+use crate::base::ipvs::{DestKey, Tunnel, TunnelChecksum, TunnelKind};
 use crate::sys::netlink::family::{family_number, family_of};
 use crate::sys::netlink::genl::{Attributes, Requests, number, octet};
 
-/// Where a destination is: a service has at most one of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DestinationKey {
-    /// Its address.
-    pub addr: IpAddr,
-    /// Its port; 0 for a service of marks or of every port.
-    pub port: u16,
-}
-
-impl DestinationKey {
-    pub(super) fn put(&self, nest: &mut Requests) {
-        nest.attribute(DEST_FAMILY, &u16::from(family_number(Family::of(&self.addr))).to_ne_bytes());
-        nest.attribute(DEST_ADDR, &super::address_octets(&self.addr));
-        nest.attribute(DEST_PORT, &self.port.to_be_bytes());
-    }
+/// Appends what names a destination of a service.
+pub(super) fn put_key(key: &DestKey, nest: &mut Requests) {
+    nest.attribute(DEST_FAMILY, &u16::from(family_number(Family::of(&key.addr))).to_ne_bytes());
+    nest.attribute(DEST_ADDR, &super::address_octets(&key.addr));
+    nest.attribute(DEST_PORT, &key.port.to_be_bytes());
 }
 
 /// How packets reach a destination.
@@ -42,7 +32,7 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Destination {
     /// Where it is.
-    pub key: DestinationKey,
+    pub key: DestKey,
     /// How packets reach it.
     pub method: Method,
     /// Its share, 0 to 2147483647; 0 gets no new connections.
@@ -128,7 +118,7 @@ impl Destination {
     }
 
     pub(super) fn put(&self, nest: &mut Requests) {
-        self.key.put(nest);
+        put_key(&self.key, nest);
         let method: u32 = match self.method {
             Method::Nat => 0,
             Method::Local => 1,
@@ -221,7 +211,7 @@ impl KernelDestination {
             3 => Method::Direct,
             _ => Method::Bypass,
         };
-        let key = DestinationKey { addr: super::address(family, addr?)?, port };
+        let key = DestKey { addr: super::address(family, addr?)?, port };
         let destination = Destination { key, method, weight, upper, lower };
         let stats = wide.or(stats).unwrap_or_default();
         Some(Self { destination, active, inactive, persistent, stats, reported })

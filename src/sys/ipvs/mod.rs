@@ -44,10 +44,11 @@ use super::netlink::family::ip as address;
 use super::netlink::genl::{Attributes, Genl, Part, Requests, number};
 use super::outbox::errno_of;
 use crate::base::addr::IpAddr;
+use crate::base::ipvs::{DestKey, ServiceKey};
 use crate::base::limit;
 pub use daemon::{Role, SyncDaemon};
-pub use destination::{Destination, DestinationKey, KernelDestination, Lack, Method};
-pub use service::{KernelService, Persistence, Service, ServiceKey};
+pub use destination::{Destination, KernelDestination, Lack, Method};
+pub use service::{KernelService, Persistence, Service};
 pub use stats::{Load, Stats};
 
 /// The kernel's name of a scheduler or of a persistence engine: at most 16 octets.
@@ -173,7 +174,7 @@ impl Ipvs {
     /// # Errors
     /// [`Full`]: commit first.
     pub fn delete_service(&mut self, tag: u32, service: &ServiceKey) -> Result<(), Full> {
-        self.append(tag, DELETE_SERVICE, SERVICE, &mut |nest| service.put(nest))
+        self.append(tag, DELETE_SERVICE, SERVICE, &mut |nest| service::put_key(service, nest))
     }
 
     /// Asks to add a destination to a service.
@@ -210,9 +211,9 @@ impl Ipvs {
         &mut self,
         tag: u32,
         service: &ServiceKey,
-        destination: &DestinationKey,
+        destination: &DestKey,
     ) -> Result<(), Full> {
-        self.append_of(tag, DELETE_DESTINATION, service, &mut |nest| destination.put(nest))
+        self.append_of(tag, DELETE_DESTINATION, service, &mut |nest| destination::put_key(destination, nest))
     }
 
     /// Asks to set timeouts; a 0 leaves the kernel's value as it is.
@@ -261,7 +262,7 @@ impl Ipvs {
     pub fn zero(&mut self, tag: u32, service: Option<&ServiceKey>) -> Result<(), Full> {
         match service {
             None => self.genl.append(tag, ZERO, &mut |_| ()),
-            Some(service) => self.append(tag, ZERO, SERVICE, &mut |nest| service.put(nest)),
+            Some(service) => self.append(tag, ZERO, SERVICE, &mut |nest| service::put_key(service, nest)),
         }
     }
 
@@ -299,7 +300,9 @@ impl Ipvs {
     /// What the kernel says.
     pub fn destinations(&mut self, service: &ServiceKey, out: &mut Vec<KernelDestination>) -> io::Result<()> {
         let family = service.family();
-        let key = &mut |request: &mut Requests| request.nest(NESTED | SERVICE, |nest| service.put(nest));
+        let key = &mut |request: &mut Requests| {
+            request.nest(NESTED | SERVICE, |nest| service::put_key(service, nest))
+        };
         self.genl.dump(GET_DESTINATION, key, &mut |part| match part {
             None => out.clear(),
             Some(part) => out.extend(
@@ -384,7 +387,7 @@ impl Ipvs {
         put: &mut dyn FnMut(&mut Requests),
     ) -> Result<(), Full> {
         self.genl.append(tag, command, &mut |request| {
-            request.nest(NESTED | SERVICE, |nest| service.put(nest));
+            request.nest(NESTED | SERVICE, |nest| service::put_key(service, nest));
             request.nest(NESTED | DESTINATION, |nest| put(nest));
         })
     }

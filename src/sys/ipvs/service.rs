@@ -2,51 +2,20 @@
 
 use super::Name;
 use super::stats::Stats;
-use crate::base::addr::{Family, IpAddr};
-use crate::base::ipvs::{Granularity, Protocol};
+use crate::base::addr::Family;
+use crate::base::ipvs::{Granularity, Protocol, ServiceKey};
 use crate::sys::netlink::family::{family_number, family_of};
 use crate::sys::netlink::genl::{Attributes, Requests, number, text};
 
-/// What a service listens to: the kernel has at most one service of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ServiceKey {
-    /// Packets to an address.
-    Address {
-        /// The transport protocol.
-        protocol: Protocol,
-        /// The address.
-        addr: IpAddr,
-        /// The port; 0 is every port, which the kernel takes of a persistent service only.
-        port: u16,
-    },
-    /// Packets with a firewall mark.
-    Mark {
-        /// The mark, not 0.
-        mark: u32,
-        /// The family of the packets.
-        family: Family,
-    },
-}
-
-impl ServiceKey {
-    /// The family of the packets.
-    #[must_use]
-    pub const fn family(&self) -> Family {
-        match self {
-            Self::Address { addr, .. } => Family::of(addr),
-            Self::Mark { family, .. } => *family,
-        }
-    }
-
-    pub(super) fn put(&self, nest: &mut Requests) {
-        nest.attribute(SVC_AF, &u16::from(family_number(self.family())).to_ne_bytes());
-        match self {
-            Self::Mark { mark, .. } => nest.attribute(SVC_MARK, &mark.to_ne_bytes()),
-            Self::Address { protocol, addr, port } => {
-                nest.attribute(SVC_PROTOCOL, &protocol.number().to_ne_bytes());
-                nest.attribute(SVC_ADDR, &super::address_octets(addr));
-                nest.attribute(SVC_PORT, &port.to_be_bytes());
-            }
+/// Appends what names a service.
+pub(super) fn put_key(key: &ServiceKey, nest: &mut Requests) {
+    nest.attribute(SVC_AF, &u16::from(family_number(key.family())).to_ne_bytes());
+    match key {
+        ServiceKey::Mark(_, mark) => nest.attribute(SVC_MARK, &mark.to_ne_bytes()),
+        ServiceKey::Address(protocol, addr, port) => {
+            nest.attribute(SVC_PROTOCOL, &protocol.number().to_ne_bytes());
+            nest.attribute(SVC_ADDR, &super::address_octets(addr));
+            nest.attribute(SVC_PORT, &port.to_be_bytes());
         }
     }
 }
@@ -88,7 +57,7 @@ pub struct KernelService {
 
 impl Service {
     pub(super) fn put(&self, nest: &mut Requests) {
-        self.key.put(nest);
+        put_key(&self.key, nest);
         nest.text(SVC_SCHEDULER, &self.scheduler);
         if let Some(engine) = &self.engine {
             nest.text(SVC_ENGINE, engine);
@@ -135,8 +104,8 @@ impl KernelService {
         }
         let family = family?;
         let key = match mark {
-            Some(mark) => ServiceKey::Mark { mark, family },
-            None => ServiceKey::Address { protocol: protocol?, addr: super::address(family, addr?)?, port },
+            Some(mark) => ServiceKey::Mark(family, mark),
+            None => ServiceKey::Address(protocol?, super::address(family, addr?)?, port),
         };
         let granularity = granularity_of(family, netmask);
         let persistence = (flags & PERSISTENT != 0).then_some(Persistence { seconds, granularity });

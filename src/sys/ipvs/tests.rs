@@ -50,7 +50,7 @@ fn wide(v4: [u8; 4]) -> [u8; 16] {
 }
 
 fn tcp() -> ServiceKey {
-    ServiceKey::Address { protocol: Protocol::Tcp, addr: "10.1.1.100".parse().unwrap(), port: 80 }
+    ServiceKey::Address(Protocol::Tcp, "10.1.1.100".parse().unwrap(), 80)
 }
 
 fn tcp_key() -> Vec<Vec<u8>> {
@@ -74,7 +74,7 @@ fn service(key: ServiceKey, scheduler: &str) -> Service {
 }
 
 fn destination(addr: &str, method: Method) -> Destination {
-    let key = DestinationKey { addr: addr.parse().unwrap(), port: 8_080 };
+    let key = DestKey { addr: addr.parse().unwrap(), port: 8_080 };
     Destination { key, method, weight: 3, upper: 1_000, lower: 500 }
 }
 
@@ -99,7 +99,7 @@ fn a_service_is_a_key_a_scheduler_and_all_that_a_full_entry_needs() {
 
 #[test]
 fn flags_persistence_and_engine_stand_where_the_kernel_looks_for_them() {
-    let key = ServiceKey::Address { protocol: Protocol::Udp, addr: "fd01::1".parse().unwrap(), port: 5_060 };
+    let key = ServiceKey::Address(Protocol::Udp, "fd01::1".parse().unwrap(), 5_060);
     let rich = Service {
         scheduler_flags: 0b011,
         one_packet: true,
@@ -129,10 +129,10 @@ fn flags_persistence_and_engine_stand_where_the_kernel_looks_for_them() {
 
 #[test]
 fn a_service_of_a_mark_has_no_address() {
-    let key = ServiceKey::Mark { mark: 7, family: Family::V6 };
+    let key = ServiceKey::Mark(Family::V6, 7);
     let nest = [attribute(1, &AF_INET6.to_ne_bytes()), attribute(5, &7_u32.to_ne_bytes())];
     assert_eq!(said(|ipvs| ipvs.delete_service(1, &key)), command(3, &[nested(1, &nest)]));
-    let key = ServiceKey::Address { protocol: Protocol::Sctp, addr: Ipv4Addr::LOCALHOST.into(), port: 0 };
+    let key = ServiceKey::Address(Protocol::Sctp, Ipv4Addr::LOCALHOST.into(), 0);
     let octets = said(|ipvs| ipvs.delete_service(1, &key));
     assert!(octets.windows(8).any(|window| window == attribute(2, &132_u16.to_ne_bytes())));
 }
@@ -257,7 +257,7 @@ const COUNTED: Stats = Stats {
 #[test]
 fn a_service_that_is_listed_can_be_handed_back() {
     let persistence = |granularity| Some(Persistence { seconds: 50, granularity });
-    let mark = ServiceKey::Mark { mark: u32::MAX, family: Family::V6 };
+    let mark = ServiceKey::Mark(Family::V6, u32::MAX);
     let services = [
         service(tcp(), "wlc"),
         Service { scheduler_flags: 7, ..service(mark, "mh") },
