@@ -368,6 +368,14 @@ impl Core {
         }
     }
 
+    /// Where every call takes long (under strace, or on a machine that is overloaded) a turn of a few hundred sources may
+    /// take longer than the parent waits, and its own channel come up for its turn only after several of them.
+    fn answer_between(&mut self, count: usize) {
+        if count.is_multiple_of(ANSWER_EVERY) {
+            self.answer_hellos();
+        }
+    }
+
     /// How far the earliest deadline lies in the past.
     fn lateness(&self) -> Span {
         self.deadlines.earliest().map_or(Span::ZERO, |at| self.now.since(at))
@@ -381,11 +389,12 @@ impl Core {
 
     /// Serves each queued source once; those that have more queue up again behind.
     fn serve_all(&mut self, process: &mut dyn Process) {
-        for _ in 0..self.queue.len() {
+        for served in 1..=self.queue.len() {
             // Work that one of them began comes before the others.
             if self.working {
                 return;
             }
+            self.answer_between(served);
             let Some(registration) = self.queue.pop_front() else {
                 return;
             };
@@ -537,10 +546,11 @@ impl Core {
     }
 
     fn expire(&mut self, process: &mut dyn Process) {
-        for _ in 0..limit::DUE_PER_TURN {
+        for expired in 1..=limit::DUE_PER_TURN {
             if self.working {
                 return;
             }
+            self.answer_between(expired);
             let Some(slot) = self.deadlines.pop_due(self.now) else {
                 return;
             };
@@ -592,6 +602,8 @@ impl Core {
 
 /// Between two looks at what the parent says, in the middle of work.
 const HELLO_SPACING: Span = Span::from_millis(10);
+/// Sources, and deadlines, between two such looks in a turn.
+const ANSWER_EVERY: usize = 32;
 /// Wake-ups within [`limit::SHARED_WAKE_UP`] that wait for nobody: what is alone is never late.
 const WAKE_UPS_ALONE: u8 = 2;
 

@@ -25,6 +25,9 @@ struct Recorder {
     parts: usize,
     /// With so many parts left the work stops the loop.
     stop_at_part: Option<usize>,
+    /// The parent's end of the channel, and after how many expiries it had an answer.
+    parent: Option<Channel>,
+    answered: Option<usize>,
 }
 
 impl Process for Recorder {
@@ -41,6 +44,10 @@ impl Process for Recorder {
 
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         self.seen.push(format!("expired {slot}"));
+        if let (Some(parent), None) = (&self.parent, self.answered) {
+            let heard = !matches!(parent.receive(&mut [0; 64]), crate::sys::channel::Received::Empty);
+            self.answered = heard.then_some(self.seen.len());
+        }
         if let Some((far, octets, slot, after)) = &mut self.meanwhile {
             far.write_all(octets).expect("write");
             turn.set_deadline(*slot, Some(turn.now() + *after));
@@ -182,6 +189,25 @@ fn more_due_deadlines_than_a_turn_takes_all_act() {
     reactor.run(&mut recorder).unwrap();
     assert_eq!(recorder.seen.len(), slots);
     assert_eq!(reactor.turn().counters().turns, 3);
+}
+
+#[test]
+fn a_hello_is_answered_in_the_middle_of_a_turn_with_much_to_do() {
+    let (parent, child) = Channel::pair().unwrap();
+    let mut reactor = Reactor::new(limit::DUE_PER_TURN, Some(child)).unwrap();
+    let now = reactor.turn().now();
+    for slot in 0..limit::DUE_PER_TURN {
+        reactor.turn().set_deadline(u32::try_from(slot).unwrap(), Some(now));
+    }
+    let mut buffer = [0; 64];
+    let mut packet = crate::base::bytes::Writer::new(&mut buffer);
+    ToChild::Hello(3).write(&mut packet).unwrap();
+    parent.send(packet.written());
+    let mut recorder =
+        Recorder { stop_after: limit::DUE_PER_TURN, parent: Some(parent), ..Recorder::default() };
+    reactor.run(&mut recorder).unwrap();
+    assert_eq!(reactor.turn().counters().turns, 1);
+    assert!(recorder.answered.is_some_and(|after| after <= 2 * ANSWER_EVERY), "{:?}", recorder.answered);
 }
 
 #[test]
