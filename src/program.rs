@@ -501,7 +501,7 @@ impl Loaded {
 
     /// All of it, read again from what was read first. None: a disk has failed.
     fn model(&self) -> Option<Arc<Model>> {
-        let mut told_before = Diagnostics::new();
+        let mut told_before = Diagnostics::unread();
         let snapshot = self.snapshot.read()?;
         let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
         let mut model = assemble::model(&tree, &mut told_before);

@@ -56,7 +56,8 @@ impl Reading {
                 Err(_) => return unreadable(),
             },
             Self::Snapshot(snapshot) => {
-                let mut found = Diagnostics::new();
+                // The parent has told its mistakes, or will.
+                let mut found = Diagnostics::unread();
                 let replay = Replay::new(&snapshot, &mut found);
                 Self::Lines(Box::new((*snapshot, replay, found)))
             }
@@ -96,8 +97,8 @@ fn unreadable() -> Step {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::expand;
     use crate::config::source::Disk;
+    use crate::config::{assemble, expand};
 
     /// The descriptor of a configuration, as a parent sends it.
     pub(in crate::child) fn sent(name: &str, text: &str) -> OwnedFd {
@@ -129,6 +130,26 @@ pub(super) mod tests {
         assert_eq!(model.scripts.len(), 1);
         assert_eq!(model.daemon.net_namespace, running.daemon.net_namespace);
         assert!(matches!(reading.advance(&running), Step::Failed), "nothing is left");
+    }
+
+    #[test]
+    fn mistakes_that_nobody_reads_change_nothing_of_the_model() {
+        let text = "nonsense\nvrrp_instance A {\n interface eth0\n virtual_router_id 300\n virtual_router_ide 7\n \
+                    virtual_ipadress {\n 192.0.2.1\n }\n virtual_ipaddress {\n 192.0.2.2\n 192.0.2.2\n 192.0.2.3/40\n \
+                    }\n}\nvrrp_script S {\n scirpt /bin/true\n}\nvrrp_script T {\n script /bin/true\n interval x\n}\n\
+                    virtual_server 192.0.2.1 80 {\n real_server 10.0.0.1 80 {\n wieght 3\n TCP_CHEK {\n }\n }\n \
+                    real_server 10.0.0.2 80 {\n weight 5\n}\n";
+        let mut reading = Reading::Descriptor(sent("bad", text));
+        let model = loop {
+            if let Step::Model(model) = reading.advance(&Model::default()) {
+                break model;
+            }
+        };
+        let mut found = Diagnostics::new();
+        let parsed = expand::parse_text(text, &mut found);
+        let told = assemble::model(&parsed.tree, &mut found);
+        assert!(found.len() > 8, "{found:?}");
+        assert_eq!(*model, told);
     }
 
     #[test]

@@ -131,6 +131,12 @@ impl Diagnostic {
         Line { diagnostic: self, sources }
     }
 
+    /// Where it stands, `file:line:column`.
+    #[must_use]
+    pub fn place<'a>(&'a self, sources: &'a SourceMap) -> Place<'a> {
+        Place(self.line(sources))
+    }
+
     /// Writes the long form: the one line, the source line with the place marked, the remedy.
     ///
     /// # Errors
@@ -175,16 +181,25 @@ pub struct Line<'a> {
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Position { file, line, column } = self.diagnostic.at;
-        let name = self.sources.name(file).unwrap_or("configuration");
+        write!(f, "{}: ", Place(*self))?;
+        escape(&self.diagnostic.message, f)
+    }
+}
+
+/// Where a finding stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a>(Line<'a>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Position { file, line, column } = self.0.diagnostic.at;
+        let name = self.0.sources.name(file).unwrap_or("configuration");
         escape(name, f)?;
         match (line, column) {
-            (0, _) => f.write_str(": ")?,
-            (_, 0) => write!(f, ":{line}: ")?,
-            _ => write!(f, ":{line}:{column}: ")?,
+            (0, _) => Ok(()),
+            (_, 0) => write!(f, ":{line}"),
+            _ => write!(f, ":{line}:{column}"),
         }
-        escape(&self.diagnostic.message, f)?;
-        Ok(())
     }
 }
 
@@ -215,6 +230,8 @@ pub struct Diagnostics {
     seen: [bool; CLASSES],
     /// Topics of which only the first note is kept.
     topics: Set<&'static str>,
+    /// Nobody will read the findings: none is kept.
+    unread: bool,
 }
 
 /// Different messages kept for one place.
@@ -229,6 +246,18 @@ impl Diagnostics {
         Self::default()
     }
 
+    /// For a text whose findings another process tells: none is kept, so that they cost next to nothing.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self { unread: true, ..Self::default() }
+    }
+
+    /// Whether no finding is kept.
+    #[must_use]
+    pub const fn is_unread(&self) -> bool {
+        self.unread
+    }
+
     /// Adds a finding.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         let fatal = diagnostic.severity == Severity::Fatal;
@@ -237,6 +266,9 @@ impl Diagnostics {
             && let Some(seen) = self.seen.get_mut(diagnostic.class as usize)
         {
             *seen = true;
+        }
+        if self.unread {
+            return;
         }
         let here = self.kept.get(&diagnostic.at).map_or(&[][..], Vec::as_slice);
         if here.iter().any(|known| known.message == diagnostic.message) {
@@ -332,7 +364,7 @@ impl Diagnostics {
     #[must_use]
     pub fn has_room(&self, at: Position) -> bool {
         let here = self.kept.get(&at).map_or(0, Vec::len);
-        self.len.saturating_sub(self.fatal) < limit::DIAGNOSTICS && here < PER_PLACE
+        !self.unread && self.len.saturating_sub(self.fatal) < limit::DIAGNOSTICS && here < PER_PLACE
     }
 
     /// Whether something was found at this very place.
@@ -450,6 +482,15 @@ mod tests {
             "/etc/keepalived.conf:2:2: Unknown keyword 'priorty'\n    \tpriorty 100\n    \t^~~~~~~\n    \
              write priority 1..255\n"
         );
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_kept_and_counts_all_the_same() {
+        let mut all = Diagnostics::unread();
+        assert!(!all.has_room(at(1, 1)));
+        all.missing(at(1, 1), "a");
+        assert_eq!((all.len(), all.more(), all.worst()), (0, 0, Some(Severity::Error)));
+        assert!(all.has(Class::Missing));
     }
 
     #[test]

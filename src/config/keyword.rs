@@ -478,6 +478,9 @@ fn unknown(
     elsewhere: Elsewhere,
 ) -> Option<&'static str> {
     let word = line.keyword.text;
+    if line.found.is_unread() {
+        return None;
+    }
     let message = format!("Unknown keyword '{word}'");
     if !line.found.has_room(line.keyword.at) {
         // Looking at all names each time would take for ever where a sequence makes millions of unknown words.

@@ -12,8 +12,8 @@ use super::Loaded;
 pub(super) struct Mistake {
     /// What tells it from others, wherever it stands.
     message: String,
-    /// The whole line, with place and remedy.
-    line: String,
+    /// Where it stands.
+    place: String,
     /// The interface that it is about, which is not there.
     absent: Option<IfName>,
 }
@@ -21,7 +21,7 @@ pub(super) struct Mistake {
 impl Mistake {
     pub(super) fn new(one: &Diagnostic, sources: &SourceMap, interfaces: &Interfaces) -> Self {
         let absent = interfaces.absent.get(&one.message).cloned();
-        Self { message: one.message.clone(), line: told(one, sources), absent }
+        Self { message: one.message.clone(), place: one.place(sources).to_string(), absent }
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) fn told(one: &Diagnostic, sources: &SourceMap) -> String {
 /// wherever: its name is no mistake of the file, which may put something else on it.
 pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     let mut known = running.errors.clone();
-    let mut why = Vec::new();
+    let (mut why, mut fresh) = (Vec::new(), Vec::new());
     let mut errors = new.errors.clone();
     if running.outline.global.files.reload_check_config.is_some() {
         known.extend_from_slice(&running.warnings);
@@ -49,9 +49,10 @@ pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
         match known.iter().position(|old| old.message == error.message) {
             Some(position) => drop(known.swap_remove(position)),
             None if error.absent.as_ref().is_some_and(|name| running.interfaces.contains(name)) => {}
-            None => why.push(format!("New mistake in the configuration: {}", error.line)),
+            None => fresh.push(error.place.as_str()),
         }
     }
+    why.extend(told_fresh(&fresh));
     if new.empty && !running.empty {
         why.push("The configuration is empty; to end what it described, stop the daemon".to_owned());
     }
@@ -64,6 +65,24 @@ pub(super) fn refusals(running: &Loaded, new: &Loaded) -> Vec<String> {
     }
     why
 }
+
+/// Which of the mistakes, all of which have been told with what they are, the configuration that runs does not have.
+fn told_fresh(places: &[&str]) -> Option<String> {
+    let (shown, others) = places.split_at_checked(PLACES).unwrap_or((places, &[]));
+    let at = shown.join(", ");
+    match (places.len(), others.len()) {
+        (0, _) => None,
+        (1, _) => Some(format!("New mistake in the configuration, at {at}")),
+        (all, 0) => Some(format!("{all} new mistakes in the configuration, at {at}")),
+        (all, 1) => Some(format!("{all} new mistakes in the configuration, at {at} and 1 other place")),
+        (all, others) => {
+            Some(format!("{all} new mistakes in the configuration, at {at} and {others} other places"))
+        }
+    }
+}
+
+/// Places of mistakes on one line of the log.
+const PLACES: usize = 8;
 
 fn scratch_of(loaded: &Loaded) -> Option<&String> {
     loaded.outline.global.files.tmp_config_directory.as_ref()
@@ -104,12 +123,15 @@ mod tests {
         assert!(accepted(GOOD, "global_defs {\n}\n"), "to remove an instance is no mistake");
         let bad = format!("{GOOD}nonsense 1\n");
         let why = refusals(&loaded(GOOD), &loaded(&bad));
-        let place = "New mistake in the configuration: configuration:8:1: Unknown keyword 'nonsense'";
-        assert_eq!(why, [format!("{place} - no keyword outside a block is like it; the line is not used")]);
+        assert_eq!(why, ["New mistake in the configuration, at configuration:8:1"]);
         // What follows from a typo is not told beside it.
         let typo = GOOD.replace("virtual_ipaddress", "virtual_ipadress");
-        let [why] = &*refusals(&loaded(GOOD), &loaded(&typo)) else { panic!("one line") };
-        assert!(why.contains("did you mean 'virtual_ipaddress'?"), "{why}");
+        let why = refusals(&loaded(GOOD), &loaded(&typo));
+        assert_eq!(why, ["New mistake in the configuration, at configuration:4:2"]);
+        // What was told is not told again, however many there are.
+        let why = refusals(&loaded(&bad), &loaded(&format!("{bad}{}", "nonsense 1\n".repeat(9))));
+        let places = (9..17).map(|line| format!("configuration:{line}:1")).collect::<Vec<_>>().join(", ");
+        assert_eq!(why, [format!("9 new mistakes in the configuration, at {places} and 1 other place")]);
         assert!(!accepted(GOOD, GOOD.trim_end().trim_end_matches('}')), "a file cut off");
     }
 
@@ -205,7 +227,7 @@ mod tests {
         let (mut running, mut new) = (loaded(GOOD), loaded(GOOD));
         let missing = |name: &str, instance: &str| {
             let message = format!("WARNING - interface {name} for vrrp_instance {instance} doesn't exist");
-            Mistake { line: message.clone(), message, absent: IfName::new(name) }
+            Mistake { place: String::new(), message, absent: IfName::new(name) }
         };
         new.errors.push(missing("eth0", "A"));
         assert_eq!(refusals(&running, &new).len(), 1, "one that nobody knows");
