@@ -1,10 +1,11 @@
 //! Leaf values that every layer shares.
 //!
-//! Job: time, addresses, names and their digests, typed indexes, ordered maps, total byte access, capacities, rate
-//! budgets, exit codes, and what the configuration and the kernel both say of routes, rules and virtual services. Uses nothing of the
+//! Job: time, addresses and their text, names and their digests, typed indexes, ordered maps, total byte access, capacities,
+//! rate budgets, exit codes, and what the configuration and the kernel both say of routes, rules and virtual services. Uses nothing of the
 //! program, no clock and no system call. Start with [`time`] and [`limit`].
 
 pub mod addr;
+pub mod backward;
 pub mod bytes;
 pub mod digest;
 pub mod encap;

@@ -5,6 +5,7 @@ use core::fmt::{self, Display, Formatter};
 
 use super::service::{Key, Protocol, RealServer, SorryServer, VirtualServer};
 use crate::base::addr::IpAddr;
+use crate::base::backward::Backward;
 
 /// The name of a virtual server.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,7 @@ pub const fn transport(protocol: Option<Protocol>) -> &'static str {
 impl Display for ServiceName<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.key {
-            Key::Address(addr, port) => write!(f, "[{addr}]:{}:{port}", transport(self.protocol)),
+            Key::Address(addr, port) => listening(*addr, self.protocol, *port, f),
             Key::Mark(mark) => write!(f, "FWM {mark}"),
             Key::Group(name) => write!(f, "[{name}]:{}", self.order),
         }
@@ -65,6 +66,19 @@ impl Display for ServiceName<'_> {
 
 impl Display for ServerName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}]:{}:{}", self.addr, transport(self.protocol), self.port)
+        listening(self.addr, self.protocol, self.port, f)
     }
+}
+
+fn listening(addr: IpAddr, protocol: Option<Protocol>, port: u16, f: &mut Formatter<'_>) -> fmt::Result {
+    let IpAddr::V4(addr) = addr else { return write!(f, "[{addr}]:{}:{port}", transport(protocol)) };
+    // Of at most 1 + 15 + 2 + 4 + 1 + 5 octets.
+    let mut name = Backward::<28>::default();
+    name.number(port);
+    name.text(":");
+    name.text(transport(protocol));
+    name.text("]:");
+    name.address(addr);
+    name.text("[");
+    f.write_str(name.written())
 }

@@ -12,6 +12,7 @@ use core::fmt::{self, Write};
 
 use super::values::{DestKey, Protocol, ServiceKey};
 use crate::base::addr::{Family, IpAddr};
+use crate::base::backward::Backward;
 
 /// Writes the lines.
 #[derive(Debug, Default)]
@@ -36,50 +37,18 @@ impl RecordWriter {
         }
         match dest {
             Some(DestKey { addr: IpAddr::V4(addr), port }) => {
-                // There may be 100,000 of them, and what the formatter does for each number takes ten times as long.
-                let mut line = Line::default();
-                let octets = addr.octets().map(u16::from);
-                for (number, before) in
-                    octets.into_iter().zip([b"> ", &b"."[..], b".", b"."]).chain([(*port, &b" "[..])])
-                {
-                    line.put(before);
-                    line.decimal(number);
-                }
-                line.put(b"\n");
-                out.write_str(line.text())
+                // Of at most 2 + 15 + 1 + 5 + 1 octets.
+                let mut line = Backward::<24>::default();
+                line.text("\n");
+                line.number(*port);
+                line.text(" ");
+                line.address(*addr);
+                line.text("> ");
+                out.write_str(line.written())
             }
             Some(dest) => writeln!(out, "> {} {}", dest.addr, dest.port),
             None => Ok(()),
         }
-    }
-}
-
-/// A line of a destination, of at most 2 + 15 + 1 + 5 + 1 octets.
-#[derive(Default)]
-struct Line(heapless::Vec<u8, 24>);
-
-impl Line {
-    fn put(&mut self, text: &[u8]) {
-        // It fits.
-        let _ = self.0.extend_from_slice(text);
-    }
-
-    fn decimal(&mut self, number: u16) {
-        let mut place = match number {
-            0..10 => 1,
-            10..100 => 10,
-            100..1_000 => 100,
-            1_000..10_000 => 1_000,
-            _ => 10_000,
-        };
-        while place > 0 {
-            let _ = self.0.push(b'0'.saturating_add(u8::try_from(number / place % 10).unwrap_or(0)));
-            place /= 10;
-        }
-    }
-
-    fn text(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
