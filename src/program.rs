@@ -64,6 +64,15 @@ pub(crate) struct Keepalived<'a> {
     check_log: CheckLog,
     /// The account of a user for the children, looked up when the daemon begins.
     account: OnceCell<Option<Account>>,
+    /// The configuration that was read last was nothing but its main file: so will the next one be.
+    main_file: Cell<bool>,
+}
+
+/// Where a text goes before it is judged.
+struct Ahead<'a> {
+    /// It is expected to be nothing but its main file, which goes before it is even read.
+    main_file: bool,
+    hand: &'a mut dyn FnMut(Vec<u8>),
 }
 
 /// A configuration that was read and checked.
@@ -122,7 +131,7 @@ enum Settle {
 }
 
 /// Reads and checks the configuration that the options name.
-fn read(options: &Options, settle: Settle, ahead: Option<&mut dyn FnMut(Vec<u8>)>) -> Read {
+fn read(options: &Options, settle: Settle, ahead: Option<Ahead<'_>>) -> Read {
     load(options, settle, ahead).0
 }
 
@@ -144,7 +153,7 @@ fn lint(options: &Options, read: &mut Read, tree: &Tree, present: Present) {
     lint::run(&Input::new(&read.model, tree, &facts).text(&read.sources), &silence, &mut read.found);
 }
 
-fn load(options: &Options, settle: Settle, ahead: Option<&mut dyn FnMut(Vec<u8>)>) -> (Read, Tree, Present) {
+fn load(options: &Options, settle: Settle, mut ahead: Option<Ahead<'_>>) -> (Read, Tree, Present) {
     let mut found = Diagnostics::new();
     let asked = expand::Options {
         path: config_path(options).to_string_lossy().into_owned(),
@@ -152,10 +161,16 @@ fn load(options: &Options, settle: Settle, ahead: Option<&mut dyn FnMut(Vec<u8>)
         seed: clock::now().as_micros(),
         every_file: options.all_config,
     };
-    let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
-    if let Some(ahead) = ahead {
-        ahead(snapshot.encode());
+    let mut handed = Snapshot::default();
+    if let Some(ahead) = ahead.as_mut().filter(|ahead| ahead.main_file) {
+        handed = expand::main_file(&Disk, &asked);
+        (ahead.hand)(handed.encode());
     }
+    let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
+    if let Some(ahead) = ahead.filter(|_| handed != snapshot) {
+        (ahead.hand)(snapshot.encode());
+    }
+    drop(handed);
     let mut model = assemble::model(&tree, &mut found);
     if options.namespace.is_some() {
         model.daemon.net_namespace.clone_from(&options.namespace);
@@ -202,6 +217,7 @@ impl<'a> Keepalived<'a> {
             settled: Cell::new(false),
             check_log: CheckLog::default(),
             account: OnceCell::new(),
+            main_file: Cell::new(false),
         }
     }
 }
@@ -229,7 +245,9 @@ impl Program for Keepalived<'_> {
         self.check_log.tell_begin();
         // A reload stays where it is, see `refusals`.
         let settle = if self.settled.get() { Settle::No } else { Settle::Must };
+        let ahead = ahead.map(|hand| Ahead { main_file: self.main_file.get(), hand });
         let read = read(self.options, settle, ahead);
+        self.main_file.set(read.snapshot.is_main_file());
         tell(&read);
         self.check_log.write(&read.found, &read.sources);
         if cfg!(feature = "status") && read.model.global.monitoring.dbus {
@@ -293,6 +311,7 @@ impl Program for Keepalived<'_> {
     fn handed_out(&self, loaded: &mut Loaded) {
         self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = RefCell::default();
+        loaded.snapshot.pack();
         alloc::trim();
         pages::release();
     }

@@ -2,17 +2,17 @@
 //!
 //! The text of thousands of instances is nearly the same line after line, and the parent needs it for nothing else.
 
-use super::snapshot::{Damaged, Snapshot};
+use super::snapshot::Damaged;
 
-/// What [`Snapshot::encode`] makes, in a fifth of the memory.
+/// What [`Snapshot::encode`](super::snapshot::Snapshot::encode) makes, in a fifth of the memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packed(Box<[u8]>);
 
 impl Packed {
-    /// Packs a snapshot.
+    /// Packs an encoded snapshot.
     #[must_use]
-    pub fn new(snapshot: &Snapshot) -> Self {
-        Self(lz4_flex::block::compress_prepend_size(&snapshot.encode()).into())
+    pub fn new(octets: &[u8]) -> Self {
+        Self(lz4_flex::block::compress_prepend_size(octets).into())
     }
 
     /// The encoded snapshot, for another process.
@@ -29,6 +29,7 @@ mod tests {
     use super::*;
     use crate::config::diag::Diagnostics;
     use crate::config::expand::{Options, load};
+    use crate::config::snapshot::Snapshot;
     use crate::config::source::{Files, Unusable};
     use std::fmt::Write;
     use std::rc::Rc;
@@ -69,7 +70,7 @@ mod tests {
         }
         let options = Options { path: "/etc/keepalived.conf".to_owned(), ..Options::default() };
         let (_, snapshot) = load(&Always(text), &options, &mut Diagnostics::new());
-        let packed = Packed::new(&snapshot);
+        let packed = Packed::new(&snapshot.encode());
         assert!(packed.0.len() * 3 < snapshot.octets(), "{} of {}", packed.0.len(), snapshot.octets());
         assert_eq!(packed.unpack().and_then(|octets| Snapshot::decode(&octets)), Ok(snapshot));
         let cut = Packed(packed.0.iter().copied().take(packed.0.len() / 2).collect());

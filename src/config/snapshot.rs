@@ -65,6 +65,13 @@ impl Snapshot {
         &self.options
     }
 
+    /// Whether there was nothing but the main file.
+    #[must_use]
+    pub fn is_main_file(&self) -> bool {
+        let others = self.patterns.is_empty() && self.directories.is_empty() && self.variables.is_empty();
+        others && self.files.len() == 1 && self.files.contains_key(self.options.path.as_str())
+    }
+
     /// The text of all files, the main one first, each under its name if there are more.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {

@@ -16,6 +16,8 @@ use keepalived::sys::memory;
 
 /// A configuration as it was read, for children to come.
 pub(super) enum Kept {
+    /// In memory, until the children have it: none of them waits while it is compressed.
+    Whole(Vec<u8>),
     /// In memory, compressed.
     Memory(Packed),
     /// In a file without a name (`tmp_config_directory`).
@@ -25,19 +27,28 @@ pub(super) enum Kept {
 impl Kept {
     /// Keeps it in memory, or on the file system of a folder.
     pub(super) fn new(snapshot: &Snapshot, folder: Option<&str>) -> Self {
-        let Some(folder) = folder else { return Self::Memory(Packed::new(snapshot)) };
-        match memory::unnamed(Path::new(folder), &snapshot.encode()) {
+        let octets = snapshot.encode();
+        let Some(folder) = folder else { return Self::Whole(octets) };
+        match memory::unnamed(Path::new(folder), &octets) {
             Ok(file) => Self::File(file),
             Err(error) => {
                 log::warn!("Unable to keep the configuration in {folder}: {error} - it stays in memory");
-                Self::Memory(Packed::new(snapshot))
+                Self::Whole(octets)
             }
+        }
+    }
+
+    /// The children have it.
+    pub(super) fn pack(&mut self) {
+        if let Self::Whole(octets) = self {
+            *self = Self::Memory(Packed::new(octets));
         }
     }
 
     /// As octets; empty if a disk has failed.
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
+            Self::Whole(octets) => octets.clone(),
             // What cannot be: a child refuses nothing like any other damaged text.
             Self::Memory(packed) => packed.unpack().unwrap_or_default(),
             Self::File(file) => file.try_clone().and_then(memory::read).unwrap_or_else(|error| {

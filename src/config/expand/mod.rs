@@ -51,6 +51,15 @@ pub fn load(files: &dyn Files, options: &Options, found: &mut Diagnostics) -> (P
     (parsed, recorder.finish())
 }
 
+/// What [`load`] keeps of a configuration that is nothing but its main file, which is only read.
+#[must_use]
+pub fn main_file(files: &dyn Files, options: &Options) -> Snapshot {
+    let recorder = Recorder::new(files, options);
+    // If it cannot be read that is kept, too.
+    let _ = recorder.read(&options.path);
+    recorder.finish()
+}
+
 /// Reads a configuration again from what was kept.
 pub fn replay(snapshot: &Snapshot, found: &mut Diagnostics) -> Parsed {
     expand(snapshot, snapshot.options(), BUDGET, found)

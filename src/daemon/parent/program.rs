@@ -164,7 +164,7 @@ pub trait Program {
     type Loaded;
 
     /// Reads and validates the configuration, and logs what it finds. `read` is given what [`Program::snapshot`] will be as
-    /// soon as it is read, before it is judged.
+    /// soon as it is known, before it is judged; once more if it turned out to be another one.
     ///
     /// # Errors
     /// The exit with which a start ends; a reload then leaves everything as it is.

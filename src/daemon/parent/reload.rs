@@ -61,7 +61,9 @@ impl<P: Program> Parent<'_, P> {
 
     /// Gives a text that is still to be judged to the children that can read it meanwhile. The VRRP child cannot: each of
     /// its adverts is more urgent.
-    fn hand_ahead(&self, octets: &[u8]) -> Option<OwnedFd> {
+    fn hand_ahead(&mut self, octets: &[u8]) -> Option<OwnedFd> {
+        // A child that did not get this one must not take another one for it.
+        self.text = self.text.wrapping_add(1);
         let file = self.file(octets)?;
         for child in self.children.iter().filter(|child| child.kind != Kind::Vrrp) {
             if child.pid.is_some() && !child.supervisor.is_leaving() {
