@@ -55,7 +55,7 @@ impl Grower {
             Position { column, ..first }
         };
         if !line.text.is_empty() && self.dropped == 0 {
-            self.last = Some(self.tree.push_line(line.text, place(line.start), &[]).ok_or(Full)?);
+            self.last = Some(self.tree.push_plain(line.text, place(line.start)).ok_or(Full)?);
         }
         match line.brace {
             Some((true, at)) => self.open(place(at), found),

@@ -3,6 +3,7 @@
 //! A forgotten opening brace is told and reading goes on as if it were there, if what follows fits; a surplus
 //! brace is told and ignored; the block of an unknown word is skipped whole.
 
+use core::cell::Cell;
 use core::hash::{Hash, Hasher};
 use std::hash::DefaultHasher;
 
@@ -102,7 +103,7 @@ pub fn read<'t, D, M>(
     into: &mut D,
     scope: &mut Scope<'_, 't>,
 ) {
-    walk(cursor, &mut Typed { rows, into }, scope);
+    walk(cursor, &mut Typed { rows, into, last: Cell::new(0) }, scope);
 }
 
 /// Rows and what they write into. The driver sees them without their types, so that it is in the program once.
@@ -126,14 +127,22 @@ trait Table {
 struct Typed<'i, D: 'static, M: 'static> {
     rows: &'static [Row<D, M>],
     into: &'i mut D,
+    /// The row that was found last: there may be thousands of a keyword, one after the other.
+    last: Cell<usize>,
 }
 
 impl<D, M> Table for Typed<'_, D, M> {
     fn find(&self, word: &str) -> Option<usize> {
+        let last = self.last.get();
+        if self.rows.get(last).is_some_and(|row| row.name == word) {
+            return Some(last);
+        }
         // Most names differ in length or in the first letter: that is seen without a call.
         let same =
             |name: &str| name.len() == word.len() && name.as_bytes().first() == word.as_bytes().first();
-        self.rows.iter().position(|row| same(row.name) && row.name == word)
+        let found = self.rows.iter().position(|row| same(row.name) && row.name == word)?;
+        self.last.set(found);
+        Some(found)
     }
 
     fn name(&self, row: usize) -> Option<&'static str> {
@@ -293,6 +302,9 @@ fn crowd<'t>(head: &Head, table: &dyn Table, line: &Line<'t>) -> Option<&'t Word
 
 /// Tells what a template or a merge left on the line, and where: nothing of the line is used.
 fn tell_leftover(line: &mut Line<'_>) -> Option<Position> {
+    if line.node.is_plain() {
+        return None;
+    }
     let left = text::leftover(line.node.text())?;
     let (of, remedy) = if left.merge {
         ("merge", "keep one of the two sides, and remove the marker")

@@ -1,9 +1,10 @@
 //! The short way of a line into the tree: most lines of a generated file are words and a brace, and one look at each
-//! byte says so.
+//! byte says so. It also says that no template and no merge has left anything in the line.
 
 use super::lexer::is_blank;
 
-/// A line of words alone, or with one brace at its end: no quote, parameter, escape, condition or sequence.
+/// A line of words alone, or with one brace at its end: no quote, parameter, escape, condition or sequence, and nothing that
+/// a template or a merge left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plain<'t> {
     /// The words, without brace, comment and outer blanks.
@@ -40,7 +41,7 @@ const CLASSES: [Class; 256] = {
             b'\n' => Class::End,
             b'{' | b'}' => Class::Brace,
             b'#' | b'!' => Class::Comment,
-            b'"' | b'\\' | b'$' | b'@' | b'~' | 0 | 0x80.. => Class::Other,
+            b'"' | b'\\' | b'$' | b'@' | b'~' | b'<' | 0 | 0x80.. => Class::Other,
             byte if is_blank(byte) => Class::Blank,
             _ => Class::Word,
         };
@@ -87,8 +88,8 @@ pub(super) fn plain(rest: &[u8], most: usize) -> Option<Plain<'_>> {
         _ => return None,
     };
     let text = core::str::from_utf8(rest.get(start..words)?).ok()?;
-    // An include is more than words.
-    if end > most || text.starts_with("include") {
+    // An include is more than words, and a line between the two sides of a merge is none.
+    if end > most || text.starts_with(['=', '>', '|']) || text.starts_with("include") {
         return None;
     }
     let last = brace.map_or(words, |(_, at)| at.saturating_add(1));
@@ -108,9 +109,21 @@ mod tests {
         assert_eq!(find("  }  # {\n"), made("", 2, Some((false, 2)), 1, 9));
         assert_eq!(find("a b! \"c\n"), made("a b", 0, None, 3, 8));
         assert_eq!(find(" \n"), made("", 1, None, 0, 2));
-        for line in
-            ["a { b", "{ }", "a \"b\"", "a $b", "@a b", "~SEQ", "a\\#", "a\0", "# \0", "include x", "\u{e9}"]
-        {
+        for line in [
+            "a { b",
+            "{ }",
+            "a \"b\"",
+            "a $b",
+            "@a b",
+            "~SEQ",
+            "a\\#",
+            "a\0",
+            "# \0",
+            "include x",
+            "\u{e9}",
+            "a <b",
+            "=======",
+        ] {
             assert_eq!(find(line), None, "{line}");
         }
         assert_eq!(plain(b"abc", 2), None);

@@ -15,6 +15,7 @@ use super::resolve::servers;
 use super::resolve::services::{self as rules, Above};
 use super::rows::services::{group, real, service};
 use super::sessions;
+use super::tree::Word;
 use crate::base::addr::{IpAddr, Ipv4Addr};
 use crate::base::feature;
 use crate::base::map::Set;
@@ -149,9 +150,11 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found
         rules::begin(&mut draft, &mut above, servers.is_empty(), &model.global.mail, &given, found);
     }
     draft.service.servers.reserve_exact(servers.len());
+    let mut words = words;
     for object in &servers {
         let mut within = Within { model, names, service: &draft, above: &above, found };
-        if let Some(server) = read_server(object, &mut within) {
+        object.node.split(&mut words);
+        if let Some(server) = read_server(object, &words, &mut within) {
             draft.service.servers.push(server);
         }
     }
@@ -169,9 +172,9 @@ struct Within<'a> {
     found: &'a mut Diagnostics,
 }
 
-fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServer> {
-    let words = object.node.all_words();
-    let listens = server_key(&mut Line::new(object.node, &words, false, "", within.found));
+/// Reads a real server, whose line has these words.
+fn read_server<'t>(object: &Object<'t>, words: &[Word<'t>], within: &mut Within<'_>) -> Option<RealServer> {
+    let listens = server_key(&mut Line::new(object.node, words, false, "", within.found));
     let mut draft = real::RealServerDraft::default();
     let (_, blocks) = quietly(object, real::ROWS, &mut draft, "", within.found);
     let service = &within.service.service;
@@ -190,25 +193,37 @@ fn read_server(object: &Object<'_>, within: &mut Within<'_>) -> Option<RealServe
         more: None,
     };
     servers::port(&mut server, &service.key, within.above, within.found);
-    let timing = draft.rare.timing.over(&service.timing);
-    let host = draft.rare.host.clone().or_else(|| service.host.clone());
+    if !blocks.is_empty() {
+        let port = if port == 0 { server.port } else { port };
+        read_checks(&blocks, &draft.rare, (&mut server, port), within);
+    }
     if draft.rare != Rare::default() {
         server.more = Some(Box::new(draft.rare));
     }
+    listens.is_some().then_some(server)
+}
+
+/// Reads the checks of a real server, for this port, which begin with what is given there and with what is given above.
+fn read_checks(
+    blocks: &[Object<'_>],
+    rare: &Rare,
+    (server, port): (&mut RealServer, u16),
+    within: &mut Within<'_>,
+) {
+    let service = &within.service.service;
     let mut around = checks::Around {
         model: within.model,
         names: within.names,
         found: within.found,
         owner: &within.above.name,
-        timing,
-        host,
+        timing: rare.timing.over(&service.timing),
+        host: rare.host.clone().or_else(|| service.host.clone()),
         sessions: Set::new(),
-        port: if port == 0 { server.port } else { port },
+        port,
     };
-    for block in &blocks {
-        checks::read(block, &mut around, &mut server);
+    for block in blocks {
+        checks::read(block, &mut around, server);
     }
-    listens.is_some().then_some(server)
 }
 
 /// Address and port of a real server; none if they cannot be used, which is told.

@@ -51,7 +51,7 @@ enum Kind {
 struct Entry {
     /// Where its text begins.
     text: u32,
-    /// Line: first entry of `origins`, or `NONE` where columns are plain. Brace: index of its partner, or `NONE`.
+    /// Line: first entry of `origins`, or `NONE` where columns are plain, or `PLAIN`. Brace: index of its partner, or `NONE`.
     link: u32,
     line: u32,
     file: u16,
@@ -64,6 +64,8 @@ struct Entry {
 }
 
 const NONE: u32 = u32::MAX;
+/// Columns are plain, and so is the line ([`super::plain`]): no quotes, and nothing that a template or a merge left.
+const PLAIN: u32 = NONE - 1;
 
 /// From `offset` of a line's text on, bytes have the column `column`: counting on, or all the same one when a
 /// parameter put them there. The last of a line says so.
@@ -106,14 +108,23 @@ impl Tree {
 
     /// Adds a line; `text` has no blanks at its ends and is not empty. Its index, or none if the tree is full.
     pub(super) fn push_line(&mut self, text: &str, at: Position, origins: &[Origin]) -> Option<u32> {
-        let start = u32::try_from(self.text.len()).ok()?;
-        let len = u16::try_from(text.len()).ok()?;
-        let first = text.bytes().position(|byte| byte == b'"' || lexer::is_blank(byte)).unwrap_or(text.len());
-        let index = index32(self.items.len());
         let link = if origins.is_empty() { NONE } else { index32(self.origins.len()) };
         for (origin, left) in origins.iter().zip((0..origins.len()).rev()) {
             self.origins.push(Origin { last: left == 0, ..*origin });
         }
+        self.push_text(text, at, link)
+    }
+
+    /// The same for a plain line.
+    pub(super) fn push_plain(&mut self, text: &str, at: Position) -> Option<u32> {
+        self.push_text(text, at, PLAIN)
+    }
+
+    fn push_text(&mut self, text: &str, at: Position, link: u32) -> Option<u32> {
+        let start = u32::try_from(self.text.len()).ok()?;
+        let len = u16::try_from(text.len()).ok()?;
+        let first = text.bytes().position(|byte| byte == b'"' || lexer::is_blank(byte)).unwrap_or(text.len());
+        let index = index32(self.items.len());
         self.text.push_str(text);
         self.push(Entry {
             text: start,
@@ -215,6 +226,11 @@ impl Tree {
 }
 
 impl Entry {
+    /// Columns count on from the first one: no parameter was put in.
+    const fn counts_on(&self) -> bool {
+        self.link >= PLAIN
+    }
+
     const fn at(&self) -> Position {
         Position { file: self.file, line: self.line, column: self.column }
     }

@@ -1,7 +1,7 @@
 //! Handles into a tree: nodes, blocks, words, and the cursor.
 
 use super::super::lexer;
-use super::{Entry, Kind, NONE, Position, Tree, Word};
+use super::{Entry, Kind, PLAIN, Position, Tree, Word};
 
 /// What a node stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +94,14 @@ impl<'t> Node<'t> {
         let Some(entry) = self.entry() else { return words.push(self.keyword()) };
         let text = self.text();
         // Where no parameter was put in, columns count on from the first one.
-        let plain = (entry.link == NONE).then(|| entry.at());
+        let plain = entry.counts_on().then(|| entry.at());
         let place = |offset| plain.map_or_else(|| self.position(offset), |first| first.behind(offset));
         let first = usize::from(entry.first);
         if let Some(keyword) = text.get(..first).filter(|keyword| !keyword.is_empty()) {
             words.push(Word { text: keyword, at: place(0), quoted: false });
+            if entry.link == PLAIN {
+                return split_plain(text, first, entry.at(), words);
+            }
         }
         for piece in lexer::PlainWords::behind(text, first) {
             words.push(Word { text: piece.text, at: place(piece.offset), quoted: piece.quoted });
@@ -160,7 +163,7 @@ impl<'t> Node<'t> {
             return self.at();
         };
         let mut at = entry.at();
-        if entry.link == NONE {
+        if entry.counts_on() {
             return at.behind(offset);
         }
         let offset = u16::try_from(offset).unwrap_or(u16::MAX);
@@ -177,6 +180,12 @@ impl<'t> Node<'t> {
         at
     }
 
+    /// Whether the line is a plain one ([`super::super::plain`]).
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.entry().is_some_and(|entry| entry.link == PLAIN)
+    }
+
     /// The block, if an opening brace followed.
     #[must_use]
     pub fn block(&self) -> Option<Block<'t>> {
@@ -191,6 +200,25 @@ impl<'t> Node<'t> {
     fn entry(&self) -> Option<&'t Entry> {
         self.tree.item(self.index).filter(|entry| entry.kind == Kind::Line)
     }
+}
+
+/// The words of a plain line behind the first one, which ends at `end`. Most lines are plain: one look at each byte.
+fn split_plain<'t>(text: &'t str, end: usize, at: Position, words: &mut Vec<Word<'t>>) {
+    let mut add = |from: usize, to: usize| {
+        if let Some(word) = text.get(from..to).filter(|word| !word.is_empty()) {
+            words.push(Word { text: word, at: at.behind(from), quoted: false });
+        }
+    };
+    let (mut start, mut here) = (end, end);
+    for byte in text.as_bytes().get(end..).unwrap_or_default() {
+        let next = here.saturating_add(1);
+        if lexer::is_blank(*byte) {
+            add(start, here);
+            start = next;
+        }
+        here = next;
+    }
+    add(start, here);
 }
 
 /// A word of a script-like value: adjacent pieces joined, outer quotes removed, escapes kept.

@@ -355,11 +355,12 @@ fn snmp_name(draft: &mut ServiceDraft, line: &mut Line<'_>) {
 /// The address of a server: what follows `-` or `/` is cut, which is told.
 pub(crate) fn server_address(line: &mut Line<'_>, index: usize) -> Option<IpAddr> {
     let word = line.arg(index)?;
-    let addr = value::address(word.text)?;
-    if word.text.bytes().any(|byte| matches!(byte, b'-' | b'/')) {
-        let message = format_args!("'{}' is taken as {addr}", word.text);
-        line.note(word, message, "only entries of a virtual_server_group are ranges or subnets");
+    if let Ok(addr) = word.text.parse() {
+        return Some(addr);
     }
+    let addr = value::address(word.text)?;
+    let message = format_args!("'{}' is taken as {addr}", word.text);
+    line.note(word, message, "only entries of a virtual_server_group are ranges or subnets");
     Some(addr)
 }
 
