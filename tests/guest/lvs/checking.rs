@@ -94,7 +94,7 @@ fn listen(servers: &Node) -> Arc<AtomicUsize> {
 }
 
 /// Seconds of processor time of all processes of a daemon so far.
-fn cpu(daemon: &Daemon<'_>) -> f64 {
+pub(super) fn cpu(daemon: &Daemon<'_>) -> f64 {
     // Ticks of USER_HZ, which is 100 on every machine.
     let of = |pid: &i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
