@@ -34,6 +34,8 @@ pub enum Verb {
     Checkers,
     /// What the VRRP child has counted.
     Stats,
+    /// What the JSON signal has it write.
+    Json,
     /// What has happened.
     Events,
     /// A real server gets no new connections.
@@ -131,6 +133,14 @@ pub const ROWS: &[Row] = &[
         "what has happened and why; -f goes on with what happens",
     ),
     row("stats", Verb::Stats, false, Never, &[RESET], "the counters; with --reset from zero again"),
+    row(
+        "json",
+        Verb::Json,
+        false,
+        Never,
+        &[],
+        "virtual routers as the signal JSON has them written to a file",
+    ),
     row("config", Verb::Config, true, Never, &[], "the configuration that runs, every value spelt out"),
     row("reload", Verb::Reload, true, Never, &[], "read the configuration again, and say what came of it"),
     row(

@@ -34,6 +34,8 @@ pub enum About {
         /// Zero them afterwards.
         clear: bool,
     },
+    /// What the JSON signal has the VRRP child write.
+    Json,
     /// The checks of real servers.
     Checks,
     /// Why a virtual router is in its state.
@@ -64,6 +66,7 @@ impl About {
         Self::Status,
         Self::Stats { clear: false },
         Self::Stats { clear: true },
+        Self::Json,
         Self::Checks,
         Self::Why,
         Self::Garp,

@@ -152,6 +152,16 @@ fn each_word_is_used_on_a_pair_and_the_status_is_what_the_kernel_says_after_each
     };
     assert!(counted() || counted(), "{}", used.answer(b, "events"));
 
+    let written = b.shell(&format!(
+        "kill -$({UNDER_TEST} --signum=JSON) $(cat /run/keepalived.pid)
+        until [ -s /tmp/keepalived.json ]; do sleep 0.1; done; cat /tmp/keepalived.json"
+    ));
+    let printed = used.answer(b, "json");
+    let ends = printed.trim_end().ends_with("]") && printed.starts_with("[{\"data\":{\"iname\":\"VI_1\",");
+    assert!(ends, "{printed}");
+    // The counters have gone on.
+    assert_eq!(printed.split("\"stats\"").next(), written.split("\"stats\"").next());
+
     used.answer(a, "loglevel vrrp debug --for=1");
     used.answer(a, "loglevel vrrp usual");
     // There is no virtual server here; those of the guest have their own tests.

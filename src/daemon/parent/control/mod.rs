@@ -262,7 +262,7 @@ impl<P: Program> Parent<'_, P> {
             Verb::Drain | Verb::Enable | Verb::Weight | Verb::Maintenance | Verb::Failover => {
                 self.change_for(turn, index, &request);
             }
-            Verb::Status | Verb::Stats | Verb::Checkers | Verb::Why | Verb::Garp => {
+            Verb::Status | Verb::Stats | Verb::Json | Verb::Checkers | Verb::Why | Verb::Garp => {
                 self.ask_for(turn, index, &request);
             }
         }

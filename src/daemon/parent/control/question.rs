@@ -74,6 +74,7 @@ impl<P: Program> Parent<'_, P> {
     pub(super) fn ask_for(&mut self, turn: &mut Turn<'_>, index: usize, request: &Request<'_>) {
         let about = match request.row.verb {
             Verb::Stats => About::Stats { clear: request.has(control::RESET) },
+            Verb::Json => About::Json,
             Verb::Checkers => About::Checks,
             Verb::Why => About::Why,
             Verb::Garp => About::Garp,

@@ -33,6 +33,7 @@ impl Vrrp {
         let (part, clear) = match question.about {
             About::Status => (Part::AnswerInstances, false),
             About::Stats { clear } => (Part::Counters, clear),
+            About::Json => (Part::JsonBegin, false),
             About::Why => (Part::AnswerWhy, false),
             #[cfg(feature = "snmp")]
             About::Rows => (Part::Rows, false),
