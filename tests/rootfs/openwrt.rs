@@ -155,52 +155,13 @@ fn a_value_of_uci_is_one_line() {
     assert_eq!(output, "router_id one } vrrp_instance\n");
 }
 
-#[test]
-fn hotplug_events_are_what_ubus_tells() {
-    let shell = BoxShell::new("events");
-    let kept = shell.path("kept");
-    let variables = [
-        ("KEEPALIVED_KEPT", kept.as_str()),
-        ("KEEPALIVED_JSHN", &stand_in("jshn.sh")),
-        ("HOTPLUG", &rootfs("openwrt/etc/hotplug.d/keepalived/01-ubus")),
-        ("RPCD", &rootfs("openwrt/usr/libexec/rpcd/keepalived")),
-        ("KEEPALIVED_METHODS", &shell.path("rpc")),
-    ];
-    shell.program("rpc/rsync_status", "#!/bin/sh\n[ \"$1\" = call ] && echo '{\"more\":1}'\n");
-    let output = shell.prints(
-        "event() { ACTION=$1 TYPE=$2 NAME=$3 sh $HOTPLUG; }
-        event startup
-        event NOTIFY_BACKUP INSTANCE LAN
-        event NOTIFY_MASTER INSTANCE LAN
-        event NOTIFY_FAULT GROUP both
-        event NOTIFY_UP REAL_SERVER web
-        event NOTIFY_MASTER INSTANCE ../out
-        sh $RPCD call status | sed 's/\"event\":[0-9]*/\"event\":0/g'
-        event startup
-        sh $RPCD call status
-        sh $RPCD list
-        sh $RPCD call rsync_status
-        sh $RPCD call ../rpcd/keepalived || echo refused
-        ls",
-        &variables,
-    );
-    assert_eq!(
-        output,
-        "{\"instance\":[{\"name\":\"LAN\",\"event\":0,\"status\":\"MASTER\"}],\
-         \"group\":[{\"name\":\"both\",\"event\":0,\"status\":\"FAULT\"}]}\n\
-         {\"instance\":[],\"group\":[]}\n\
-         {\"dump\":{},\"status\":{},\"rsync_status\":{}}\n\
-         {\"more\":1}\nrefused\nbin\nkept\nrpc\n"
-    );
-}
-
-/// The answer is of now: the priority that a reload has changed, and nothing once the daemon is gone.
-#[test]
-fn a_dump_is_the_answer_of_the_daemon_that_runs() {
-    let shell = BoxShell::new("dump");
+/// Asks the object of ubus in a network with one instance and the priorities of which the configurations `one` and `two`
+/// speak.
+fn asked(name: &str, global: &str, program: &str, lines: &str) -> (String, BoxShell) {
+    let shell = BoxShell::new(name);
     let conf = |priority: u8| {
         format!(
-            "global_defs {{\njson_dump_file {}\n}}\nvrrp_instance LAN {{\ninterface veth0\nvirtual_router_id 51\n\
+            "global_defs {{\njson_dump_file {}\n{global}\n}}\nvrrp_instance LAN {{\ninterface veth0\nvirtual_router_id 51\n\
              priority {priority}\nvirtual_ipaddress {{\n192.0.2.1/24\n}}\n}}\n",
             shell.path("answer.json")
         )
@@ -208,37 +169,107 @@ fn a_dump_is_the_answer_of_the_daemon_that_runs() {
     shell.file("one", &conf(111));
     shell.file("two", &conf(122));
     shell.file("answer.json", "[stale]");
+    let program = if program.is_empty() { DAEMON.to_owned() } else { shell.program("program", program) };
     let output = shell.prints(
         &format!(
             "/sbin/ip link add veth0 type veth peer name veth1
             ip addr add 192.0.2.10/24 dev veth0
             ip link set lo up; ip link set veth0 up; ip link set veth1 up
-            cp one conf
+            event() {{ ACTION=$1 TYPE=$2 NAME=$3 sh $HOTPLUG; }}
             ask() {{ sh $RPCD call dump | grep -o '\"status\": ..\\|\"iname\":\"[A-Z]*\"\\|\"effective_priority\":[0-9]*\\|\\[stale'; }}
-            ask
-            {DAEMON} -n -l -D -f conf -p here.pid -r vrrp.pid > log 2>&1 &
-            for i in 1 2 3 4 5 6 7 8 9 10; do grep -q 'Entering BACKUP' log && break; sleep 1; done
-            ask
-            cp two conf; kill -HUP $(cat here.pid); sleep 2
-            ask
-            kill $(cat here.pid); wait
-            ask"
+            status() {{ sh $RPCD call status | sed \"s/\\\"event\\\":$(date +%s | cut -c1-7)[0-9]*/\\\"event\\\":now/g\"; }}
+            start() {{
+                cp one conf
+                {DAEMON} -n -l -D -f conf -p here.pid -r vrrp.pid >> log 2>&1 &
+                for i in 1 2 3 4 5 6 7 8 9 10; do grep -q 'Entering BACKUP' log && break; sleep 1; done
+            }}
+            reload() {{ cp two conf; kill -HUP $(cat here.pid); sleep 2; }}
+            stop() {{ kill $(cat here.pid); wait; }}
+            {lines}"
         ),
         &[
-            ("KEEPALIVED_PROG", DAEMON),
+            ("HOTPLUG", &rootfs("openwrt/etc/hotplug.d/keepalived/01-ubus")),
+            ("RPCD", &rootfs("openwrt/usr/libexec/rpcd/keepalived")),
+            ("DAEMON", DAEMON),
+            ("KEEPALIVED_PROG", &program),
             ("KEEPALIVED_PIDFILE", &shell.path("here.pid")),
             ("KEEPALIVED_ANSWER", &shell.path("answer.json")),
+            ("KEEPALIVED_KEPT", &shell.path("kept")),
+            ("KEEPALIVED_METHODS", &shell.path("rpc")),
             ("KEEPALIVED_JSHN", &stand_in("jshn.sh")),
-            ("RPCD", &rootfs("openwrt/usr/libexec/rpcd/keepalived")),
         ],
     );
-    assert_eq!(
-        output,
-        "\"status\": []\n\
-         \"status\": [{\n\"iname\":\"LAN\"\n\"effective_priority\":111\n\
-         \"status\": [{\n\"iname\":\"LAN\"\n\"effective_priority\":122\n\
-         \"status\": []\n",
-        "{}",
-        shell.read("log")
+    (output, shell)
+}
+
+/// A program without the feature `status`.
+const WITHOUT_SOCKET: &str = "#!/bin/sh\n[ \"$1\" = --ctl ] && exit 1\nexec $DAEMON \"$@\"\n";
+const STARTS_AND_ENDS: &str = "ask; start; ask; reload; ask; stop; ask";
+/// What is said is of now: the priority that a reload has changed, and nothing once the daemon is gone.
+const SAID: &str = "\"status\": []\n\
+     \"status\": [{\n\"iname\":\"LAN\"\n\"effective_priority\":111\n\
+     \"status\": [{\n\"iname\":\"LAN\"\n\"effective_priority\":122\n\
+     \"status\": []\n";
+
+#[test]
+fn a_dump_is_the_answer_of_the_daemon_that_runs() {
+    let (said, shell) = asked("dump", "", "", "start; ask; reload; ask; cat answer.json; stop; echo; ask");
+    // Nobody has sent it a signal: the file is the one that was there.
+    let expected =
+        SAID.trim_start_matches("\"status\": []\n").replace("\"status\": []", "[stale]\n\"status\": []");
+    assert_eq!(said, expected, "{}", shell.read("log"));
+}
+
+#[test]
+fn a_program_without_a_control_socket_answers_by_its_file() {
+    let (said, shell) = asked("signal", "", WITHOUT_SOCKET, STARTS_AND_ENDS);
+    assert_eq!(said, SAID, "{}", shell.read("log"));
+}
+
+#[test]
+fn a_daemon_without_a_control_socket_answers_by_its_file() {
+    let (said, shell) = asked("socketless", "control_socket none", "", STARTS_AND_ENDS);
+    assert_eq!(said, SAID, "{}", shell.read("log"));
+}
+
+/// A daemon that is stopped, and one that is killed, without an event of hotplug.
+#[test]
+fn states_and_events_are_those_of_the_daemon_that_runs() {
+    let (said, shell) = asked(
+        "states",
+        "",
+        "",
+        "event startup; event NOTIFY_FAULT GROUP both; event NOTIFY_UP REAL_SERVER web
+        event NOTIFY_MASTER INSTANCE ../out; event NOTIFY_MASTER GROUP ../out
+        status; start; status
+        for i in 1 2 3 4 5 6 7 8 9 10; do grep -q 'Entering MASTER' log && break; sleep 1; done
+        status; ip link set veth0 down; sleep 1; status
+        kill -9 $(pidof keepalived) $(cat here.pid); wait; status
+        event startup; ls kept",
     );
+    let instances = |state: &str| {
+        format!(
+            "{{\"instance\":[{{\"name\":\"LAN\",\"event\":now,\"status\":\"{state}\"}}],\
+             \"group\":[{{\"name\":\"both\",\"event\":now,\"status\":\"FAULT\"}}]}}\n"
+        )
+    };
+    let nothing = "{\"instance\":[],\"group\":[]}\n";
+    let expected =
+        [nothing, &instances("BACKUP"), &instances("MASTER"), &instances("FAULT"), nothing].concat();
+    assert_eq!(said, expected, "{}", shell.read("log"));
+}
+
+#[test]
+fn other_packages_add_methods() {
+    let shell = BoxShell::new("methods");
+    shell.program("rpc/rsync_status", "#!/bin/sh\n[ \"$1\" = call ] && echo '{\"more\":1}'\n");
+    let said = shell.prints(
+        "sh $RPCD list; sh $RPCD call rsync_status; sh $RPCD call ../rpcd/keepalived || echo refused",
+        &[
+            ("KEEPALIVED_JSHN", &stand_in("jshn.sh")),
+            ("RPCD", &rootfs("openwrt/usr/libexec/rpcd/keepalived")),
+            ("KEEPALIVED_METHODS", &shell.path("rpc")),
+        ],
+    );
+    assert_eq!(said, "{\"dump\":{},\"status\":{},\"rsync_status\":{}}\n{\"more\":1}\nrefused\n");
 }
