@@ -83,6 +83,12 @@ fn it_cannot_be_chosen_beside_the_package_that_buildroot_has() {
     assert!(!chosen.iter().any(|name| name.starts_with("KEEPALIVED_RS")), "{chosen:?}");
 }
 
+#[test]
+fn it_cannot_be_chosen_for_a_processor_that_rust_of_buildroot_lacks() {
+    let chosen = on(&["BR2_USE_MMU", "BR2_INIT_BUSYBOX", "BR2_PACKAGE_KEEPALIVED_RS"]);
+    assert!(chosen.is_empty(), "{chosen:?}");
+}
+
 fn make(shell: &BoxShell, target: &str, variables: &[&str]) -> String {
     let output = Command::new("make")
         .args(["--no-print-directory", "--warn-undefined-variables", "-f"])
@@ -190,6 +196,9 @@ fn files_have_the_form_that_buildroot_checks() {
         if let Some((name, _)) = line.split_once(" = ").or_else(|| line.split_once(" += ")) {
             assert!(name.starts_with("KEEPALIVED_RS_"), "{line}");
         }
+        if let Some(name) = line.strip_prefix("define ") {
+            assert!(name.starts_with("KEEPALIVED_RS_"), "{line}");
+        }
     }
     let config = read(&format!("{PACKAGE}/Config.in"));
     for line in config.lines() {
@@ -198,11 +207,32 @@ fn files_have_the_form_that_buildroot_checks() {
             assert!(help.len() <= 62, "{line}");
         }
     }
+    // What is said of an option, in the order that is wanted; a file ends with a line, and no two lines are empty.
+    const ATTRIBUTES: [&str; 5] = ["bool ", "default ", "depends on ", "select ", "help"];
+    for option in config.split("\nconfig ").skip(1) {
+        let option = option.split("\n\n").next().unwrap_or_default();
+        let places = option.lines().filter_map(|line| {
+            let attribute = line.strip_prefix('\t')?;
+            ATTRIBUTES.iter().position(|word| attribute.starts_with(word))
+        });
+        assert!(places.is_sorted(), "{option}");
+    }
+    let hashes = format!("{PACKAGE}/keepalived-rs.hash");
+    let script = "rootfs/busybox/etc/init.d/S50keepalived";
+    for name in ["buildroot/Config.in", "buildroot/external.mk", "buildroot/external.desc", &hashes, script] {
+        let text = read(name);
+        assert!(text.ends_with('\n') && !text.contains("\n\n\n") && !text.ends_with("\n\n"), "{name}");
+    }
+    for text in [&make, &config] {
+        assert!(text.ends_with('\n') && !text.contains("\n\n\n") && !text.ends_with("\n\n"));
+    }
+    for line in read(script).lines() {
+        assert!(!line.starts_with(' ') && !line.ends_with([' ', '\t']), "{line}");
+    }
     // The licence is the one that was read when the sum was written.
     let sum = Command::new("sha256sum").arg(repository().join("LICENSE")).output().unwrap().stdout;
     let sum = String::from_utf8(sum).unwrap();
-    let hashes = read(&format!("{PACKAGE}/keepalived-rs.hash"));
-    assert!(hashes.contains(&format!("sha256  {}  LICENSE\n", sum.split(' ').next().unwrap())));
+    assert!(read(&hashes).contains(&format!("sha256  {}  LICENSE\n", sum.split(' ').next().unwrap())));
     let manifest = read("Cargo.toml");
     let version = make.lines().find_map(|line| line.strip_prefix("KEEPALIVED_RS_VERSION = ")).unwrap();
     assert!(manifest.contains(&format!("version = \"{version}\"\n")));
