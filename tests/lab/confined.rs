@@ -46,7 +46,11 @@ fn rights(pid: i32) -> Rights {
 
 /// None: it is gone.
 fn seen(pid: i32) -> Option<Rights> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    told(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// What /proc/PID/status says; none: not all of it, or the process has ended.
+fn told(text: &str) -> Option<Rights> {
     if !text.contains("CapEff:") || text.contains("\nState:\tZ") {
         return None;
     }
@@ -171,6 +175,60 @@ fn each_process_has_what_it_needs(uid: u32) {
     let children = children(daemon.first());
     daemon.signal(Signal::SIGKILL);
     eventually("all end with their parent", START, || !children.iter().any(|pid| is_alive(*pid)));
+}
+
+/// Scripts of each kind that run as somebody else have nothing of root's, and nothing of the children's confinement; the
+/// child that speaks to an SNMP agent has no capability of the network.
+#[test]
+fn scripts_of_other_users_and_the_snmp_child_have_no_privileges() {
+    if is_reference("it has no SNMP child") {
+        return;
+    }
+    let net = Net::new();
+    let a = net.node("a", "eth0", &["10.9.0.1/24"]);
+    a.write_script(
+        "/usr/local/bin/tell",
+        "#!/bin/sh\ncat /proc/self/status > /run/told/$1.new && mv /run/told/$1.new /run/told/$1\n",
+    );
+    a.shell("mkdir /run/told; chmod 777 /run/told");
+    let server = "virtual_server 10.9.0.100 80 {\n delay_loop 1\n protocol TCP\n real_server 10.9.0.1 8081 {\n \
+                  MISC_CHECK {\n misc_path \"/usr/local/bin/tell misc\"\n user nobody\n }\n }\n}\n";
+    let script =
+        "vrrp_script told {\n script \"/usr/local/bin/tell tracked\"\n interval 1\n user nobody\n}\n";
+    let snmp = if cfg!(feature = "snmp") { "process_names\n enable_snmp_vrrp" } else { "process_names" };
+    let instance = Instance::default()
+        .global(snmp)
+        .before(script)
+        .line("track_script {\n told\n }")
+        .line("notify_master \"/usr/local/bin/tell master\" nobody")
+        .line("notify \"/usr/local/bin/tell any\" nobody");
+    let conf = instance.text() + if cfg!(feature = "lvs") { server } else { "" };
+    let daemon = Daemon::start(&a, US, &conf);
+    net.wait_master("a", daemon.since(), START + TIMING.master_down(100));
+    let mut names = vec!["tracked", "master", "any"];
+    if cfg!(feature = "lvs") {
+        names.push("misc");
+    }
+    for name in names {
+        let place = format!("/run/told/{name}");
+        eventually("the script has run", START, || a.exists(&place));
+        let expected = Rights {
+            effective: 0,
+            permitted: 0,
+            inheritable: 0,
+            uid: 65_534,
+            no_new_privileges: false,
+            seccomp: 0,
+        };
+        assert_eq!(told(&a.read(&place)), Some(expected), "{name}");
+    }
+    if cfg!(feature = "snmp") {
+        let rights =
+            Rights { effective: DAC_OVERRIDE, permitted: DAC_OVERRIDE, ..confined(0, USER_OF_CHILDREN) };
+        let so = holds_within(START, || all(&daemon).contains(&("keepalived_snmp".to_owned(), rights)));
+        assert!(so, "{:x?}", all(&daemon));
+    }
+    eventually_has(&daemon, USER_OF_CHILDREN, "keepalived_vrrp", NETWORK);
 }
 
 /// Files in /tmp that belong to root, or to the user of the children, are replaced by either; a log file that was rotated is
