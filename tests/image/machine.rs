@@ -30,18 +30,26 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Switches a machine on. `network` and `more` are options of QEMU; sockets lie in `folder`.
-    pub(crate) fn start(name: &str, folder: &Path, disk: &Path, network: &str, more: &[String]) -> Self {
+    /// Switches a machine on that has a disk. `network` and `more` are options of QEMU; sockets lie in `folder`.
+    pub(crate) fn boot(name: &str, folder: &Path, disk: &Path, network: &str, more: &[String]) -> Self {
+        Self::start(name, folder, |command, console| {
+            let command = command.arg(repository().join("board/qemu/boot")).arg(disk).args(more);
+            command.env("BOOT_NETWORK", network).env("BOOT_CONSOLE", console)
+        })
+    }
+
+    /// Switches a machine on. `words` adds the words of QEMU to a command, given what its option `-serial` gets.
+    pub(crate) fn start(
+        name: &str,
+        folder: &Path,
+        words: impl FnOnce(&'_ mut Command, String) -> &'_ mut Command,
+    ) -> Self {
         let path = folder.join(format!("{name}.console"));
         let _ = fs::remove_file(&path);
         let log = fs::File::create(folder.join(format!("{name}.qemu"))).unwrap();
-        let qemu = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(repository().join("board/qemu/boot"))
-            .arg(disk)
-            .args(more)
-            .env("BOOT_NETWORK", network)
-            .env("BOOT_CONSOLE", format!("unix:{},server=on,wait=off", path.display()))
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        let qemu = words(&mut command, format!("unix:{},server=on,wait=off", path.display()))
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()
@@ -158,9 +166,9 @@ impl Drop for Machine {
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         // Names of sockets must be short.
-        let folder = std::env::temp_dir().join(format!("image-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }

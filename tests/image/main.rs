@@ -3,6 +3,8 @@
 //!
 //! One test, for each boot costs fifteen seconds. It prints how long each step took. Needs root and the packages that
 //! `board/qemu/image` and `board/qemu/boot` name. IMAGE_PROGRAM is a static program in place of the one that is built now.
+//!
+//! [`processors`] has the same program on machines with other processors.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,10 +14,12 @@
 )]
 
 mod machine;
+mod processors;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use machine::{Folder, Machine, repository};
@@ -177,7 +181,7 @@ fn router(name: &str, number: u8, folder: &Folder, files: &[PathBuf]) -> Machine
             format!("file={},format=raw,if=virtio,readonly=on", file.display()),
         ]);
     }
-    Machine::start(name, &folder.0, &folder.0.join(name).join("disk"), &network, &more)
+    Machine::boot(name, &folder.0, &folder.0.join(name).join("disk"), &network, &more)
 }
 
 /// Kilobytes that the processes of the daemon take, what they share counted once.
@@ -189,17 +193,24 @@ fn memory(machine: &mut Machine) -> u32 {
         .unwrap()
 }
 
+/// Machines of one test at a time: they have a bound for everything.
+fn alone() -> MutexGuard<'static, ()> {
+    static MACHINES: Mutex<()> = Mutex::new(());
+    MACHINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn two_routers_from_their_first_boot_to_a_broken_upgrade() {
+    let _alone = alone();
     let begin = Instant::now();
     let step = |what: &str| eprintln!("{:4} s  {what}", begin.elapsed().as_secs());
-    let folder = Folder::new();
+    let folder = Folder::new("image");
     build(&folder);
     step("disks and upgrades are made");
 
     let files = ["next/upgrade", "broken/upgrade", "damaged"].map(|name| folder.0.join(name));
     let mut client =
-        Machine::start("client", &folder.0, &folder.0.join("client/disk"), &client_network(&folder.0), &[]);
+        Machine::boot("client", &folder.0, &folder.0.join("client/disk"), &client_network(&folder.0), &[]);
     let mut one = router("one", 1, &folder, &files);
     let mut two = router("two", 2, &folder, &[]);
     for machine in [&mut client, &mut one, &mut two] {
