@@ -10,10 +10,19 @@ use super::report;
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
-use crate::status::dump::Clock;
+use crate::notify::command::Command;
+use crate::status::dump::{Clock, Owner, Runs};
 use crate::status::file::{Kind, StatusFile, place};
 use crate::status::lines::Lines;
 use crate::sys::clock;
+
+/// A command, as those who tell of it see it.
+#[must_use]
+pub fn runs(command: &Command) -> Runs<'_> {
+    let identity = command.terms.identity.as_ref();
+    let owner = identity.map_or_else(Owner::default, |of| Owner { uid: of.uid, gid: of.gid });
+    Runs { words: &command.words, fixed: command.fixed, owner }
+}
 
 /// The parts that the files of a child are made of, in their order.
 pub trait Part: Copy + PartialEq {

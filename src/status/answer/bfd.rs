@@ -24,12 +24,12 @@ pub fn session(out: &mut dyn Write, sheet: Sheet, config: &Bfd, machine: &Sessio
         State::Up => "Up",
     };
     if sheet.json {
-        let mut fields = Fields::open(out)?;
-        fields.text("name", &config.name)?;
-        fields.text("state", state)?;
-        fields.text("neighbor", config.neighbor)?;
-        fields.number("transmit_interval", Seconds(machine.transmit_interval()))?;
-        fields.number("detection_time", Seconds(machine.detection_time()))?;
+        let mut fields = Fields::open(out);
+        fields.text("name", &config.name);
+        fields.text("state", state);
+        fields.text("neighbor", config.neighbor);
+        fields.number("transmit_interval", Seconds(machine.transmit_interval()));
+        fields.number("detection_time", Seconds(machine.detection_time()));
         return fields.close();
     }
     column(out, &config.name, 17)?;

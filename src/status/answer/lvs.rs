@@ -29,25 +29,25 @@ pub fn service<'s>(
     servers: impl Iterator<Item = (ServerName, ServerView)> + 's,
 ) -> fmt::Result {
     if sheet.json {
-        let mut fields = Fields::open(out)?;
-        fields.text("name", name)?;
-        fields.truth("quorum", view.quorum)?;
-        fields.number("quorum_needed", config.params.quorum)?;
-        fields.number("live_weight", view.live)?;
-        fields.number("servers_up", view.up)?;
-        fields.truth("sorry_server", config.sorry.is_some())?;
-        fields.truth("sorry_server_answers", view.sorry)?;
+        let mut fields = Fields::open(out);
+        fields.text("name", name);
+        fields.truth("quorum", view.quorum);
+        fields.number("quorum_needed", config.params.quorum);
+        fields.number("live_weight", view.live);
+        fields.number("servers_up", view.up);
+        fields.truth("sorry_server", config.sorry.is_some());
+        fields.truth("sorry_server_answers", view.sorry);
         fields.objects("servers", servers, |fields, (name, ServerView { view, failed })| {
-            fields.text("name", name)?;
-            fields.truth("up", view.up)?;
-            fields.number("weight", view.weight)?;
-            fields.truth("by_hand", view.by_hand.is_some())?;
-            fields.number("failed_checks", failed)?;
+            fields.text("name", name);
+            fields.truth("up", view.up);
+            fields.number("weight", view.weight);
+            fields.truth("by_hand", view.by_hand.is_some());
+            fields.number("failed_checks", failed);
             match view.wanted {
                 Some(weight) => fields.number("table_weight", weight),
                 None => fields.number("table_weight", "null"),
             }
-        })?;
+        });
         return fields.close();
     }
     column(out, name, 46)?;
@@ -89,21 +89,21 @@ pub fn check(
 ) -> fmt::Result {
     let (machine, overdue) = (view.machine, view.machine.is_overdue(clock.now));
     if sheet.json {
-        let mut fields = Fields::open(out)?;
-        fields.text("kind", view.config.probe.keyword())?;
-        fields.text("server", view.server)?;
-        fields.text("service", view.service)?;
+        let mut fields = Fields::open(out);
+        fields.text("kind", view.config.probe.keyword());
+        fields.text("server", view.server);
+        fields.text("service", view.service);
         // Checks that do the same run once.
-        fields.number("more_servers", view.shared)?;
-        fields.truth("up", machine.is_up())?;
-        fields.truth("enabled", !machine.is_suspended())?;
-        fields.truth("overdue", overdue)?;
-        fields.truth("can_run", machine.not_run().is_none())?;
+        fields.number("more_servers", view.shared);
+        fields.truth("up", machine.is_up());
+        fields.truth("enabled", !machine.is_suspended());
+        fields.truth("overdue", overdue);
+        fields.truth("can_run", machine.not_run().is_none());
         match machine.last() {
-            Some(last) => fields.number("last_run", Epoch(clock.wall_of(last.at)))?,
-            None => fields.number("last_run", "null")?,
+            Some(last) => fields.number("last_run", Epoch(clock.wall_of(last.at))),
+            None => fields.number("last_run", "null"),
         }
-        fields.maybe("last_failure", why)?;
+        fields.maybe("last_failure", why);
         return fields.close();
     }
     column(out, view.config.probe.keyword(), 16)?;

@@ -170,53 +170,53 @@ fn json<'t>(
 ) -> fmt::Result {
     let Why { instance, faults, trackers } = why;
     let (machine, params, config) = (instance.router.machine(), instance.router.params(), instance.config);
-    let mut fields = Fields::open(out)?;
-    fields.text("name", &config.name)?;
-    fields.text("state", word(machine.state()))?;
-    fields.number("since", Epoch(instance.since))?;
-    fields.list("faults", faults)?;
-    fields.number("priority", machine.effective_priority())?;
-    fields.number("configured_priority", params.priority)?;
-    fields.number("virtual_router_id", params.vrid)?;
-    fields.number("version", file::version(params.version))?;
-    fields.maybe("interface", instance.own.or(instance.base))?;
-    fields.maybe("source", instance.local)?;
-    fields.number("advert_interval", Seconds(params.advert_interval))?;
-    fields.truth("preempt", params.preempt)?;
+    let mut fields = Fields::open(out);
+    fields.text("name", &config.name);
+    fields.text("state", word(machine.state()));
+    fields.number("since", Epoch(instance.since));
+    fields.list("faults", faults);
+    fields.number("priority", machine.effective_priority());
+    fields.number("configured_priority", params.priority);
+    fields.number("virtual_router_id", params.vrid);
+    fields.number("version", file::version(params.version));
+    fields.maybe("interface", instance.own.or(instance.base));
+    fields.maybe("source", instance.local);
+    fields.number("advert_interval", Seconds(params.advert_interval));
+    fields.truth("preempt", params.preempt);
     let maintenance = machine.faults().contains(Fault::Maintenance).then_some("maintenance");
     let failover = machine.is_yielding().then_some("failover");
     let priority = (params.priority != config.params.priority).then_some("priority");
     let preempt = (params.preempt != config.params.preempt).then_some("preempt");
-    fields.list("by_hand", [maintenance, failover, priority, preempt].into_iter().flatten())?;
+    fields.list("by_hand", [maintenance, failover, priority, preempt].into_iter().flatten());
     let group = config.sync_group.and_then(|id| instance.model.groups.get(id.index()));
-    fields.maybe("sync_group", group.map(|group| &group.name))?;
+    fields.maybe("sync_group", group.map(|group| &group.name));
     match (machine.master(), machine.heard()) {
         (Some(master), Some(heard)) => {
-            let mut heard_of = Fields::open(fields.key("master")?)?;
-            heard_of.text("address", master.addr)?;
-            heard_of.number("priority", master.priority)?;
-            heard_of.number("heard_ago", Ago::of(clock.now, heard))?;
-            heard_of.close()?;
+            fields.object("master", &mut |fields| {
+                fields.text("address", master.addr);
+                fields.number("priority", master.priority);
+                fields.number("heard_ago", Ago::of(clock.now, heard));
+            });
         }
-        _ => fields.number("master", "null")?,
+        _ => fields.number("master", "null"),
     }
     fields.objects("tracking", trackers, |fields, tracker| {
-        fields.text("kind", tracker.kind)?;
-        fields.text("name", tracker.name)?;
-        fields.truth("fault", tracker.effect == Effect::Faults)?;
-        fields.truth("waits", tracker.effect == Effect::Waits)?;
+        fields.text("kind", tracker.kind);
+        fields.text("name", tracker.name);
+        fields.truth("fault", tracker.effect == Effect::Faults);
+        fields.truth("waits", tracker.effect == Effect::Waits);
         fields.number("adds", if let Effect::Adds(points) = tracker.effect { points } else { 0 })
-    })?;
+    });
     let lines = config.addresses.iter().chain(&config.excluded).zip(0..);
     fields.objects("addresses", lines, |fields, (line, position)| {
-        let place = (instance.place)(position);
-        fields.text("address", line.prefix)?;
-        fields.maybe("interface", place.interface)?;
-        fields.truth("in_kernel", place.in_kernel)?;
-        fields.truth("in_adverts", position < config.addresses.len())
-    })?;
+        let place = (instance.place)(*position);
+        fields.text("address", line.prefix);
+        fields.maybe("interface", place.interface);
+        fields.truth("in_kernel", place.in_kernel);
+        fields.truth("in_adverts", *position < config.addresses.len());
+    });
     let extension = instance.router.extension().copied().unwrap_or_default();
-    file::counters(fields.key("stats")?, instance.router.counters(), &extension)?;
+    fields.object("stats", &mut |stats| file::counters(stats, instance.router.counters(), &extension));
     fields.close()
 }
 
@@ -228,10 +228,10 @@ pub fn group(out: &mut dyn Write, sheet: Sheet, group: &Group<'_>) -> fmt::Resul
     let members = group.config.members.iter();
     let mut members = members.filter_map(|id| Some(&group.model.instances.get(id.index())?.name));
     if sheet.json {
-        let mut fields = Fields::open(out)?;
-        fields.text("name", &group.config.name)?;
-        fields.text("state", word(group.state))?;
-        fields.list("members", members)?;
+        let mut fields = Fields::open(out);
+        fields.text("name", &group.config.name);
+        fields.text("state", word(group.state));
+        fields.list("members", members);
         return fields.close();
     }
     column(out, &group.config.name, 17)?;

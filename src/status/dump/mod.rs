@@ -58,6 +58,19 @@ pub struct Runs<'a> {
     pub owner: Owner,
 }
 
+impl Runs<'_> {
+    /// The configured words, quoted.
+    pub(super) fn words(&self) -> impl Display + use<'_> {
+        Quoted(self.words.iter().take(self.fixed))
+    }
+
+    /// The program alone, quoted.
+    #[cfg(feature = "snmp")]
+    pub(super) fn program(&self) -> impl Display + use<'_> {
+        Quoted(self.words.iter().take(1))
+    }
+}
+
 /// The header of a section.
 ///
 /// # Errors

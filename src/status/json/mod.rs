@@ -71,88 +71,117 @@ pub fn close(out: &mut dyn Write, version: Version) -> fmt::Result {
     })
 }
 
-/// An object under way.
+/// An object under way. What goes wrong is told in the end.
 pub(in crate::status) struct Fields<'a> {
     out: &'a mut dyn Write,
     any: bool,
+    written: fmt::Result,
 }
 
 impl<'a> Fields<'a> {
-    pub(in crate::status) fn open(out: &'a mut dyn Write) -> Result<Self, fmt::Error> {
-        out.write_char('{')?;
-        Ok(Self { out, any: false })
+    pub(in crate::status) fn open(out: &'a mut dyn Write) -> Self {
+        let written = out.write_char('{');
+        Self { out, any: false, written }
     }
 
     pub(in crate::status) fn close(self) -> fmt::Result {
+        self.written?;
         self.out.write_char('}')
     }
 
-    /// A key, and the writer for what belongs to it. Keys are ours: they need no escapes.
-    pub(in crate::status) fn key(&mut self, key: &str) -> Result<&mut dyn Write, fmt::Error> {
-        if core::mem::replace(&mut self.any, true) {
-            self.out.write_char(',')?;
+    /// What goes on writing writes nothing once something has gone wrong.
+    #[inline(never)]
+    fn write(&mut self, write: &mut dyn FnMut(&mut dyn Write) -> fmt::Result) {
+        if self.written.is_ok() {
+            self.written = write(&mut *self.out);
         }
-        write!(self.out, "\"{key}\":")?;
-        Ok(&mut *self.out)
+    }
+
+    /// A key, and what belongs to it. Keys are ours: they need no escapes.
+    #[inline(never)]
+    pub(in crate::status) fn key(&mut self, key: &str, write: &mut dyn FnMut(&mut dyn Write) -> fmt::Result) {
+        let comma = if core::mem::replace(&mut self.any, true) { "," } else { "" };
+        self.write(&mut |out| {
+            write!(out, "{comma}\"{key}\":")?;
+            write(out)
+        });
+    }
+
+    /// An object.
+    pub(in crate::status) fn object(&mut self, key: &str, write: &mut dyn FnMut(&mut Fields<'_>)) {
+        self.key(key, &mut |out| {
+            let mut fields = Fields::open(out);
+            write(&mut fields);
+            fields.close()
+        });
     }
 
     /// `value` has the form of a number.
-    pub(in crate::status) fn number(&mut self, key: &str, value: impl Display) -> fmt::Result {
-        self.put(key, &value)
+    pub(in crate::status) fn number(&mut self, key: &str, value: impl Display) {
+        self.put(key, &value);
     }
 
     #[inline(never)]
-    fn put(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
-        write!(self.key(key)?, "{value}")
+    fn put(&mut self, key: &str, value: &dyn Display) {
+        self.key(key, &mut |out| write!(out, "{value}"));
     }
 
     #[inline(never)]
-    fn put_text(&mut self, key: &str, value: &dyn Display) -> fmt::Result {
-        string(self.key(key)?, value)
+    fn put_text(&mut self, key: &str, value: &dyn Display) {
+        self.key(key, &mut |out| string(out, value));
     }
 
     /// As 0 or 1, which keepalived writes where it keeps a number.
-    pub(in crate::status) fn digit(&mut self, key: &str, value: bool) -> fmt::Result {
-        self.number(key, u8::from(value))
+    pub(in crate::status) fn digit(&mut self, key: &str, value: bool) {
+        self.number(key, u8::from(value));
     }
 
-    pub(in crate::status) fn truth(&mut self, key: &str, value: bool) -> fmt::Result {
-        self.number(key, value)
+    pub(in crate::status) fn truth(&mut self, key: &str, value: bool) {
+        self.put(key, &value);
     }
 
-    pub(in crate::status) fn text(&mut self, key: &str, value: impl Display) -> fmt::Result {
-        self.put_text(key, &value)
+    pub(in crate::status) fn text(&mut self, key: &str, value: impl Display) {
+        self.put_text(key, &value);
     }
 
-    pub(in crate::status) fn list(
-        &mut self,
-        key: &str,
-        values: impl Iterator<Item = impl Display>,
-    ) -> fmt::Result {
-        let out = self.key(key)?;
-        out.write_char('[')?;
-        for (position, value) in values.enumerate() {
-            if position > 0 {
-                out.write_char(',')?;
-            }
-            string(out, value)?;
+    pub(in crate::status) fn list(&mut self, key: &str, values: impl Iterator<Item = impl Display>) {
+        self.begin(key);
+        values.enumerate().for_each(|(position, value)| self.member(position, &value));
+        self.end();
+    }
+
+    fn begin(&mut self, key: &str) {
+        self.key(key, &mut |out| out.write_char('['));
+    }
+
+    #[inline(never)]
+    fn member(&mut self, position: usize, value: &dyn Display) {
+        self.part(position);
+        self.write(&mut |out| string(out, value));
+    }
+
+    /// What stands before a member.
+    fn part(&mut self, position: usize) {
+        if position > 0 {
+            self.write(&mut next);
         }
-        out.write_char(']')
+    }
+
+    fn end(&mut self) {
+        self.write(&mut |out| out.write_char(']'));
     }
 
     /// A list that is left out when it is empty.
-    pub(in crate::status) fn some(
-        &mut self,
-        key: &str,
-        values: impl Iterator<Item = impl Display>,
-    ) -> fmt::Result {
+    pub(in crate::status) fn some(&mut self, key: &str, values: impl Iterator<Item = impl Display>) {
         let mut values = values.peekable();
-        if values.peek().is_some() { self.list(key, values) } else { Ok(()) }
+        if values.peek().is_some() {
+            self.list(key, values);
+        }
     }
 
     /// Text, or null.
     #[cfg(feature = "status")]
-    pub(in crate::status) fn maybe(&mut self, key: &str, value: Option<impl Display>) -> fmt::Result {
+    pub(in crate::status) fn maybe(&mut self, key: &str, value: Option<impl Display>) {
         match value {
             Some(value) => self.text(key, value),
             None => self.number(key, "null"),
@@ -165,19 +194,18 @@ impl<'a> Fields<'a> {
         &mut self,
         key: &str,
         values: impl Iterator<Item = T>,
-        mut write: impl FnMut(&mut Fields<'_>, T) -> fmt::Result,
-    ) -> fmt::Result {
-        let out = self.key(key)?;
-        out.write_char('[')?;
+        write: impl Fn(&mut Fields<'_>, &T),
+    ) {
+        self.begin(key);
         for (position, value) in values.enumerate() {
-            if position > 0 {
-                out.write_char(',')?;
-            }
-            let mut fields = Fields::open(out)?;
-            write(&mut fields, value)?;
-            fields.close()?;
+            self.part(position);
+            self.write(&mut |out| {
+                let mut fields = Fields::open(out);
+                write(&mut fields, &value);
+                fields.close()
+            });
         }
-        out.write_char(']')
+        self.end();
     }
 }
 
@@ -188,13 +216,13 @@ mod tests {
     #[test]
     fn fields_and_lists_have_commas_between_and_none_elsewhere() {
         let mut out = String::new();
-        let mut fields = Fields::open(&mut out).unwrap();
-        fields.number("a", 1).unwrap();
-        fields.some("left_out", core::iter::empty::<&str>()).unwrap();
-        fields.list("b", core::iter::empty::<&str>()).unwrap();
-        fields.some("c", ["x", "/"].iter()).unwrap();
-        fields.digit("d", true).unwrap();
-        fields.truth("e", false).unwrap();
+        let mut fields = Fields::open(&mut out);
+        fields.number("a", 1);
+        fields.some("left_out", core::iter::empty::<&str>());
+        fields.list("b", core::iter::empty::<&str>());
+        fields.some("c", ["x", "/"].iter());
+        fields.digit("d", true);
+        fields.truth("e", false);
         fields.close().unwrap();
         assert_eq!(out, r#"{"a":1,"b":[],"c":["x","\/"],"d":1,"e":false}"#);
     }

@@ -13,7 +13,6 @@ use crate::config::model::track::{ParameterMatch, Tracked, TrackedInterface, Tra
 use crate::config::model::{Bfd, Model, TrackFile, TrackProcess, VirtualAddress};
 use crate::proto::track::{Process, Verdict, Weight};
 use crate::proto::vrrp::{Auth, Start, State, Version};
-use crate::status::dump::Quoted;
 use crate::status::dump::Runs;
 use crate::status::dump::group::Group;
 use crate::status::dump::instance::Instance;
@@ -123,9 +122,7 @@ fn tells<'a>(notify: &Notify, mut scripts: impl Iterator<Item = &'a Runs<'a>>) -
 }
 
 fn command(row: &mut Row<'_>, column: u8, runs: Option<&Runs<'_>>) {
-    if let Some(runs) = runs {
-        row.text(column, Quoted(runs.words.iter().take(runs.fixed)));
-    }
+    row.maybe(column, runs.map(Runs::words));
 }
 
 /// The tables of one that tracks: interfaces, scripts, files, sessions, processes.
@@ -351,7 +348,7 @@ pub fn script(out: &mut dyn Write, number: u32, view: &Script<'_>) -> fmt::Resul
         row.gauge(7, u64::from(params.rise));
         row.gauge(8, u64::from(params.fall));
         row.truth(9, params.weight.reverse);
-        row.maybe(10, view.runs.as_ref().map(|runs| Quoted(runs.words.iter().take(1))));
+        row.maybe(10, view.runs.as_ref().map(Runs::program));
         row.gauge(11, params.interval.as_micros());
         row.gauge(12, params.timeout.unwrap_or(params.interval).as_micros());
     })

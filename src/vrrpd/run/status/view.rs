@@ -4,12 +4,12 @@
 use core::fmt::{self, Write};
 
 use crate::base::id::{BfdId, FileId, GroupId, InstanceId, LinkId, ProcessId, ScriptId};
-use crate::notify::Command;
+use crate::child::status::runs;
 use crate::proto::track::{Effect, Tracked, Weight};
 use crate::status::dump::address::Whereabouts;
 use crate::status::dump::instance::instance;
 use crate::status::dump::tables::{self, script};
-use crate::status::dump::{self, Clock, Owner, Runs, trackers};
+use crate::status::dump::{self, Clock, trackers};
 use crate::status::json;
 use crate::vrrpd::live::item::Presence;
 use crate::vrrpd::live::notify::Script;
@@ -200,15 +200,5 @@ impl Vrrp {
         }
         let before = if position == 0 { json::monitors(out) } else { json::next(out) };
         Some(before.and_then(|()| json::process::process(out, config, machine)))
-    }
-}
-
-fn runs(command: &Command) -> Runs<'_> {
-    let identity = command.terms.identity.as_ref();
-    Runs {
-        words: &command.words,
-        fixed: command.fixed,
-        owner: identity
-            .map_or_else(Owner::default, |identity| Owner { uid: identity.uid, gid: identity.gid }),
     }
 }
