@@ -95,6 +95,7 @@ const TESTS: &[Test] = &[
     ("lvs::inhibited", || lvs::of_ours(lvs::reloads::inhibited)),
     ("lvs::sessions_of_debian", || lvs::of_debian(lvs::traffic::sessions)),
     ("lvs::sessions", || lvs::of_ours(lvs::traffic::sessions)),
+    ("lvs::objects", lvs::objects::of_both),
     ("lvs::counted", || lvs::of_ours(lvs::traffic::counted)),
     ("lvs::marks_of_debian", || lvs::of_debian(lvs::marks::groups)),
     ("lvs::marks", || lvs::of_ours(lvs::marks::groups)),

@@ -1,13 +1,13 @@
 //! SNMP: what net-snmp's agent tells of our objects is what it tells of Debian's keepalived with the same configuration,
 //! notifications arrive, and an agent that is killed, hung or away is felt by nobody.
 
-use std::collections::BTreeMap;
 use std::process::Child;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::kit::agent::{Agent, TREES, ask, object, walk};
 use crate::kit::bounds::{ALLOWANCE, START, Timing, eventually};
 use crate::kit::capture::now;
 use crate::kit::conf::Instance;
@@ -15,46 +15,8 @@ use crate::kit::daemon::{CONF as CONF_FILE, Daemon, Program, is_reference};
 use crate::kit::net::{Net, spacings};
 use crate::kit::node::{Node, UNDER_TEST, USER_OF_CHILDREN};
 
-/// The three MIBs.
-const TREES: [&str; 3] = [".1.3.6.1.4.1.9586.100.5", ".1.3.6.1.2.1.68", ".1.3.6.1.2.1.207"];
 /// An agent that was away is reached again within this time: it is tried after 1, 2, 4 ... seconds.
 const AGAIN: Duration = Duration::from_secs(20);
-
-const AGENT: &str = "agentaddress udp:127.0.0.1:1161\nrocommunity public\nrwcommunity private\nmaster agentx\n\
-    agentXSocket unix:/run/agentx\ntrap2sink 127.0.0.1:1162 public\n";
-
-/// net-snmp's agent in a node; killed when dropped.
-pub(crate) struct Agent(Child);
-
-impl Agent {
-    pub(crate) fn start(node: &Node) -> Self {
-        node.write("/run/lab/snmpd.conf", AGENT);
-        node.remove("/run/agentx");
-        let mut command = node.command("snmpd");
-        command.args(["-f", "-Lf", "/run/lab/snmpd.log", "-m", "", "-C", "-c", "/run/lab/snmpd.conf"]);
-        command.args(["-p", "/run/lab/snmpd.pid"]).env("SNMP_PERSISTENT_DIR", "/run/lab/persistent");
-        let this = Self(command.spawn().expect("snmpd is there"));
-        eventually("snmpd listens for subagents", START, || node.exists("/run/agentx"));
-        this
-    }
-
-    /// The process itself, which stands below the one that has entered the node.
-    fn signal(node: &Node, signal: Signal) {
-        for pid in node.processes() {
-            if crate::kit::node::command_name(pid) == "snmpd" {
-                kill(Pid::from_raw(pid), signal).expect("it is there");
-            }
-        }
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        // It may have been killed before.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The receiver of notifications in a node; killed when dropped.
 struct Traps(Child);
@@ -90,37 +52,6 @@ impl Drop for Traps {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Asks the agent; none: it does not answer.
-fn ask(node: &Node, words: &str) -> Option<String> {
-    let output = node.try_shell(words);
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// All objects of the three MIBs with their types and values.
-fn walk(node: &Node) -> BTreeMap<String, String> {
-    try_walk(node).expect("the agent answers")
-}
-
-/// The same; none: the agent does not answer all that it is asked for.
-pub(crate) fn try_walk(node: &Node) -> Option<BTreeMap<String, String>> {
-    let mut all = BTreeMap::new();
-    for tree in TREES {
-        let text = ask(node, &format!("snmpwalk -m '' -v2c -c public -On -t 5 127.0.0.1:1161 {tree}"))?;
-        for line in text.lines() {
-            if let Some((name, value)) = line.split_once(" = ") {
-                all.insert(name.to_owned(), value.to_owned());
-            }
-        }
-    }
-    Some(all)
-}
-
-/// One object.
-fn object(node: &Node, name: &str) -> Option<String> {
-    let text = ask(node, &format!("snmpget -m '' -v2c -c public -Oqv -t 2 -r 1 127.0.0.1:1161 {name}"))?;
-    Some(text.trim().to_owned())
 }
 
 const STATE: &str = ".1.3.6.1.4.1.9586.100.5.2.3.1.4.1";
@@ -207,11 +138,15 @@ vrrp_instance VI_1 {
  }
  virtual_routes {
   10.88.0.0/16 via 10.9.0.2 metric 10
+  10.89.0.0/16 via 10.9.0.2 or 10.9.0.3
+  10.90.0.0/16 nexthop via 10.9.0.2 weight 2 nexthop via 10.9.0.3 weight 1
  }
  virtual_rules {
   from 10.9.0.0/24 table 100 priority 1000
  }
  notify_master \"/bin/echo one\"
+ notify_backup /bin/true
+ notify_stop \"/bin/echo 'of two words'\"
 }
 vrrp_instance VI_2 {
  interface eth0

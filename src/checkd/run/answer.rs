@@ -79,7 +79,8 @@ impl Checkers {
     /// Writes the rows of the object at a position for the subagent: what belongs to no object, groups, services.
     #[cfg(feature = "snmp")]
     pub(super) fn write_rows(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
-        use crate::status::mib::lvs::{self, Counted};
+        use crate::child::status::runs;
+        use crate::status::mib::lvs::{self, Live};
         use crate::status::mib::number;
         let Some(at) = position.checked_sub(1) else { return Some(lvs::node(out, &self.model.global)) };
         let groups = &self.model.service_groups;
@@ -92,16 +93,29 @@ impl Checkers {
         let view = self.lvs.director.service(id)?;
         let (places, counters) = (&self.lvs.places, &self.status.counters);
         let load = |server| counters.server(places, id.0, server);
+        let scripts = |of| {
+            let position = self.scripted.binary_search_by_key(&of, |object| object.of).ok();
+            let notifier = position.and_then(|position| self.scripted.get(position));
+            [0, 1].map(|script| Some(runs(notifier?.notifier.command(script)?)))
+        };
         let servers = named.service.servers.iter().zip(0_u32..).filter_map(|(config, number)| {
             let real = places.real(id.0, number);
             let view = self.lvs.director.real(real)?;
             let failed = self.lvs.director.failed_checks(real);
             let name = record::key_of(&named.server_name(config));
-            Some(lvs::Server { config, name, view: ServerView { view, failed }, load: load(number as usize) })
+            let not_run = self.lvs.director.checks_not_run(real);
+            let (load, scripts) = (load(number as usize), scripts((id.0, Some(number))));
+            Some(lvs::Server { config, name, view: ServerView { view, failed }, not_run, load, scripts })
         });
-        let name = record::key_of(&named.name());
-        let counted = Counted { service: counters.service(id), sorry: load(named.service.servers.len()) };
-        Some(lvs::service(out, number(at), named.service, (name, &view, counted), servers))
+        let live = Live {
+            view: &view,
+            name: record::key_of(&named.name()),
+            suspended: self.addresses.suspends(id),
+            counted: counters.service(id),
+            sorry: load(named.service.servers.len()),
+            scripts: scripts((id.0, None)),
+        };
+        Some(lvs::service(out, number(at), named.service, &live, servers))
     }
 
     pub(super) fn answer_service(&mut self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {

@@ -21,6 +21,7 @@ impl Checkers {
     pub(super) fn drive(&mut self, turn: &mut Turn<'_>, id: MachineId, input: Input<'_>) {
         let mut out = Actions::new();
         let Some(check) = self.checks.get_mut(id) else { return };
+        let has_run = check.machine.last().is_some();
         check.machine.handle(turn.now(), input, &mut out);
         let mut next = self.carry_out(turn, id, &out);
         // What a transport or a program comes to is told when everything else has been done.
@@ -31,8 +32,13 @@ impl Checkers {
             next = self.carry_out(turn, id, &out);
         }
         self.keep_check(id, !self.lvs.facts.is_undecided(id));
-        if let Some(check) = self.checks.get(id) {
-            turn.set_deadline(self.layout.number(Slot::Check(id)), check.machine.poll_at());
+        let Some(check) = self.checks.get(id) else { return };
+        turn.set_deadline(self.layout.number(Slot::Check(id)), check.machine.poll_at());
+        if !has_run && check.machine.last().is_some() {
+            let lvs = &mut self.lvs;
+            check.places().for_each(|place| {
+                lvs.director.ran(lvs.places.check(place.service, place.server, place.checker));
+            });
         }
     }
 

@@ -210,7 +210,9 @@ impl Checkers {
         use crate::status::mib::lvs;
         if self.model.global.monitoring.traps {
             let state = if to == State::Up { lvs::UP } else { lvs::DOWN };
-            turn.report(ToParent::Transition(Record::new(lvs::key(service, server), state)));
+            let Some(config) = self.model.services.get(service as usize) else { return };
+            let key = lvs::key(service, server.map(|server| lvs::row_of(config, server)));
+            turn.report(ToParent::Transition(Record::new(key, state)));
         }
     }
 

@@ -361,6 +361,19 @@ impl Director {
         self.checks(id).filter(failed).count()
     }
 
+    /// A check has come to its first result.
+    pub fn ran(&mut self, id: CheckId) {
+        if let Some(check) = self.services.checks.get_mut(id.index()) {
+            check.start = CheckStart::Known;
+        }
+    }
+
+    /// How many checks of a real server have no result yet.
+    #[must_use]
+    pub fn checks_not_run(&self, id: RealId) -> usize {
+        self.checks(id).filter(|id| self.check_start(*id) != CheckStart::Known).count()
+    }
+
     /// The ids of the checks of a real server.
     pub fn checks(&self, id: RealId) -> impl Iterator<Item = CheckId> + use<> {
         self.services.real(id.0).map(Services::check_ids).into_iter().flatten()

@@ -8,9 +8,10 @@ use crate::base::ipvs::{Granularity, TunnelChecksum, TunnelKind};
 use crate::base::time::Span;
 use crate::config::model::Global;
 use crate::config::model::service::{
-    Entry, Group, Key, Method, Protocol, Rare, RealServer, SorryServer, VirtualServer,
+    Entry, Group, Key, Method, Protocol, Rare, RealServer, SorryServer, Timing, VirtualServer,
 };
 use crate::proto::lvs::ServiceView;
+use crate::status::dump::Runs;
 use crate::status::dump::service::ServerView;
 use crate::sys::ipvs::{Load, Stats};
 
@@ -49,7 +50,9 @@ pub fn node(out: &mut dyn Write, global: &Global) -> fmt::Result {
 /// What `out` says.
 pub fn group(out: &mut dyn Write, index: u32, group: &Group) -> fmt::Result {
     row(out, Table::SERVICE_GROUP, &[index], |row| row.text(2, &group.name))?;
-    for (position, entry) in group.entries.iter().enumerate() {
+    let (all, is_mark) = (&group.entries, |entry: &&Entry| matches!(entry, Entry::Mark { .. }));
+    let marks_first = all.iter().filter(is_mark).chain(all.iter().filter(|entry| !is_mark(entry)));
+    for (position, entry) in marks_first.enumerate() {
         row(out, Table::SERVICE_ENTRY, &[index, number(position)], |row| match entry {
             Entry::Mark { mark, .. } => {
                 row.int(2, 1);
@@ -72,17 +75,25 @@ pub fn group(out: &mut dyn Write, index: u32, group: &Group) -> fmt::Result {
     Ok(())
 }
 
-/// What the kernel has counted of a virtual server and of its sorry server, where that is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counted<'a> {
-    /// Of the virtual server.
-    pub service: Option<&'a Stats>,
-    /// Of its sorry server.
+/// A virtual server at work.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    /// What the director says of it.
+    pub view: &'a ServiceView,
+    /// The key of its name.
+    pub name: u64,
+    /// Its address is not here, and it waits for it (`ha_suspend`).
+    pub suspended: bool,
+    /// What the kernel has counted of it, where that is known.
+    pub counted: Option<&'a Stats>,
+    /// What the kernel has counted of its sorry server, where that is known.
     pub sorry: Option<&'a Load>,
+    /// What runs when its quorum is gained, and when it is lost.
+    pub scripts: [Option<Runs<'a>>; 2],
 }
 
 /// A real server, as its row is made of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Server<'a> {
     /// What is configured.
     pub config: &'a RealServer,
@@ -90,11 +101,15 @@ pub struct Server<'a> {
     pub name: u64,
     /// What it is like.
     pub view: ServerView,
+    /// How many of its checks have no result yet.
+    pub not_run: usize,
     /// What the kernel has counted of it, where that is known.
     pub load: Option<&'a Load>,
+    /// What runs when it comes up, and when it goes down.
+    pub scripts: [Option<Runs<'a>>; 2],
 }
 
-/// Writes the rows of a virtual server, whose name has the key `name`, and of its real servers.
+/// Writes the rows of a virtual server, of its sorry server, which stands first, and of its real servers.
 ///
 /// # Errors
 /// What `out` says.
@@ -102,9 +117,10 @@ pub fn service<'s>(
     out: &mut dyn Write,
     index: u32,
     config: &VirtualServer,
-    (name, view, counted): (u64, &ServiceView, Counted<'_>),
+    live: &Live<'_>,
     servers: impl Iterator<Item = Server<'s>>,
 ) -> fmt::Result {
+    let view = live.view;
     row(out, Table::SERVICE, &[index], |row| {
         match &config.key {
             Key::Mark(mark) => {
@@ -125,16 +141,21 @@ pub fn service<'s>(
         row.int(8, protocol(config.protocol));
         row.int(9, scheduler(config.scheduler.name()));
         row.int(10, method(config.method));
-        row.truth(11, view.quorum || view.up > 0);
+        row.truth(11, !live.suspended);
         row.maybe(12, config.host.as_ref());
         row.truth(13, config.persistence.is_some());
         if let Some(seconds) = config.persistence {
             row.gauge(14, u64::from(seconds));
         }
+        let of_ipv6 = match &config.key {
+            Key::Address(addr, _) => !addr.is_ipv4(),
+            _ => config.servers.first().is_some_and(|server| !server.addr.is_ipv4()),
+        };
         match config.granularity {
             Some(Granularity::Mask(mask)) => row.octets(15, &mask.octets()),
             Some(Granularity::Length(length)) => row.gauge(51, u64::from(length)),
-            None => {}
+            None if of_ipv6 => row.gauge(51, 128),
+            None => row.octets(15, &[255; 4]),
         }
         let timing = &config.timing;
         let delay_loop = timing.delay_loop.unwrap_or(DELAY_LOOP);
@@ -146,35 +167,35 @@ pub fn service<'s>(
         row.gauge(21, u64::from(view.up));
         row.gauge(22, u64::from(config.params.quorum));
         row.truth(23, view.quorum);
-        row.maybe(24, config.quorum_up.as_ref().map(|command| &command.raw));
-        row.maybe(25, config.quorum_down.as_ref().map(|command| &command.raw));
+        commands(row, [24, 72], &live.scripts);
         row.gauge(26, u64::from(config.params.hysteresis));
-        if let Some(stats) = counted.service {
+        if let Some(stats) = live.counted {
             counters(row, [27, 28, 32, 38, 41, 74], stats);
         }
         row.truth(37, config.one_packet);
         flags(row, config);
         row.truth(56, !config.inhibit);
-        timing_columns(row, [57, 58, 65, 59, 66], timing.retry, timing.delay_before_retry, timing.warmup);
+        timing_columns(row, [57, 58, 65, 59, 66, 67], timing);
         row.int(60, i32::try_from(config.weight).unwrap_or(i32::MAX));
         row.truth(61, config.smtp_alert);
         row.gauge(64, delay_loop.as_micros());
-        if let Some(timeout) = timing.connect_timeout {
-            row.gauge(67, timeout.as_micros());
-        }
         tunnel(row, 68, config.method);
         row.maybe(71, config.snmp_name.as_ref());
-        row.long(IDENTITY, name);
+        row.long(IDENTITY, live.name);
     })?;
-    let mut position = 0;
-    for one in servers {
-        server(out, &[index, number(position)], config, &one)?;
-        position = position.saturating_add(1);
+    if let Some(server) = &config.sorry {
+        sorry(out, &[index, 1], server, live.sorry)?;
     }
-    match &config.sorry {
-        Some(server) => sorry(out, &[index, number(position)], server, view.sorry, counted.sorry),
-        None => Ok(()),
+    for (one, position) in servers.zip(0..) {
+        server(out, &[index, row_of(config, position).saturating_add(1)], config, &one)?;
     }
+    Ok(())
+}
+
+/// The position of the row of a real server among those of its virtual server.
+#[must_use]
+pub fn row_of(service: &VirtualServer, position: u32) -> u32 {
+    position.saturating_add(u32::from(service.sorry.is_some()))
 }
 
 /// The key of the record that says that a virtual server, or one of its real servers, is in another state; both by their
@@ -201,41 +222,43 @@ pub const DOWN: u8 = 2;
 /// What is used where nothing is configured.
 const DELAY_LOOP: Span = Span::from_secs(60);
 
-/// Retries, the pause before one and the time to warm up, both in seconds and in microseconds; each if it is set.
-fn timing_columns(
-    row: &mut Row<'_>,
-    columns: [u8; 5],
-    retry: Option<u32>,
-    before: Option<Span>,
-    warmup: Option<Span>,
-) {
-    let [retries, before_secs, before_micros, warmup_secs, warmup_micros] = columns;
-    if let Some(retry) = retry {
-        row.gauge(retries, u64::from(retry));
+/// Time to connect where nothing is configured.
+const CONNECT_TIMEOUT: Span = Span::from_secs(5);
+
+/// Retries, the pause before one and the time to warm up, both in seconds and in microseconds, and the time to connect.
+fn timing_columns(row: &mut Row<'_>, columns: [u8; 6], timing: &Timing) {
+    let [retries, before_secs, before_micros, warmup_secs, warmup_micros, connect] = columns;
+    row.gauge(retries, u64::from(timing.retry.unwrap_or(0)));
+    for (secs, micros, span) in
+        [(before_secs, before_micros, timing.delay_before_retry), (warmup_secs, warmup_micros, timing.warmup)]
+    {
+        let span = span.unwrap_or(Span::ZERO);
+        row.gauge(secs, span.as_secs());
+        row.gauge(micros, span.as_micros());
     }
-    for (secs, micros, span) in [(before_secs, before_micros, before), (warmup_secs, warmup_micros, warmup)] {
-        if let Some(span) = span {
-            row.gauge(secs, span.as_secs());
-            row.gauge(micros, span.as_micros());
-        }
+    row.gauge(connect, timing.connect_timeout.unwrap_or(CONNECT_TIMEOUT).as_micros());
+}
+
+/// The flags of a scheduler: two schedulers have words for the first two. That of the kernel for hashed entries is never
+/// set from here.
+fn flags(row: &mut Row<'_>, config: &VirtualServer) {
+    row.truth(52, false);
+    for (column, bit) in [(53, 1), (54, 2), (55, 4), (62, 1), (63, 2)] {
+        row.truth(column, config.flags & bit != 0);
     }
 }
 
-/// What the flags of a scheduler mean, by its name: sh and mh have words for two of them.
-fn flags(row: &mut Row<'_>, config: &VirtualServer) {
-    let is = |bit: u8| config.flags & bit != 0;
-    let name = config.scheduler.name();
-    row.truth(52, is(1));
-    row.truth(53, name == "sh" && is(1));
-    row.truth(54, name == "sh" && is(2));
-    row.truth(55, is(4));
-    row.truth(62, name == "mh" && is(1));
-    row.truth(63, name == "mh" && is(2));
+/// Two commands, and their programs, each from a column on.
+fn commands(row: &mut Row<'_>, [words, programs]: [u8; 2], scripts: &[Option<Runs<'_>>; 2]) {
+    for (at, runs) in (0..).zip(scripts) {
+        row.maybe(words.saturating_add(at), runs.as_ref().map(Runs::words));
+        row.maybe(programs.saturating_add(at), runs.as_ref().map(Runs::program));
+    }
 }
 
 fn server(out: &mut dyn Write, index: &[u32], service: &VirtualServer, one: &Server<'_>) -> fmt::Result {
     row(out, Table::SERVER, index, |row| {
-        let Server { config, name, view: server, load } = *one;
+        let Server { config, name, view: server, not_run, load, scripts } = one;
         let usual = Rare::default();
         let more = config.more.as_deref().unwrap_or(&usual);
         row.int(2, 1);
@@ -244,28 +267,28 @@ fn server(out: &mut dyn Write, index: &[u32], service: &VirtualServer, one: &Ser
         row.gauge(5, u64::from(config.port));
         row.truth(6, server.view.up);
         row.int(7, i32::try_from(server.view.weight).unwrap_or(i32::MAX));
-        row.gauge(8, u64::from(config.upper));
-        row.gauge(9, u64::from(config.lower));
+        for (column, limit) in [(8, config.upper), (9, config.lower)] {
+            if limit != 0 {
+                row.gauge(column, u64::from(limit));
+            }
+        }
         row.truth(10, !config.inhibit);
-        row.maybe(11, more.notify_up.as_ref().map(|command| &command.raw));
-        row.maybe(12, more.notify_down.as_ref().map(|command| &command.raw));
+        commands(row, [11, 56], scripts);
         row.gauge(13, server.failed as u64);
-        load_columns(row, load);
+        load_columns(row, *load);
         row.int(40, method(config.method));
-        row.maybe(41, more.host.as_ref().or(service.host.as_ref()));
+        row.maybe(41, more.host.as_ref());
         let timing = more.timing.over(&service.timing);
         row.truth(42, timing.alpha.unwrap_or(service.params.alpha));
-        timing_columns(row, [43, 44, 48, 45, 49], timing.retry, timing.delay_before_retry, timing.warmup);
+        timing_columns(row, [43, 44, 48, 45, 49, 51], &timing);
         let delay_loop = timing.delay_loop.unwrap_or(DELAY_LOOP);
         row.gauge(46, delay_loop.as_secs());
         row.truth(47, config.smtp_alert);
         row.gauge(50, delay_loop.as_micros());
-        if let Some(timeout) = timing.connect_timeout {
-            row.gauge(51, timeout.as_micros());
-        }
         tunnel(row, 52, config.method);
         row.maybe(55, more.snmp_name.as_ref());
-        row.long(IDENTITY, name);
+        row.gauge(63, *not_run as u64);
+        row.long(IDENTITY, *name);
         row.int(CONFIGURED, i32::try_from(config.weight).unwrap_or(i32::MAX));
         if let Some(weight) = server.view.by_hand {
             row.int(BY_HAND, i32::try_from(weight).unwrap_or(i32::MAX));
@@ -313,22 +336,17 @@ fn counters(row: &mut Row<'_>, firsts: [u8; 6], stats: &Stats) {
     }
 }
 
-fn sorry(
-    out: &mut dyn Write,
-    index: &[u32],
-    config: &SorryServer,
-    answers: bool,
-    load: Option<&Load>,
-) -> fmt::Result {
+fn sorry(out: &mut dyn Write, index: &[u32], config: &SorryServer, load: Option<&Load>) -> fmt::Result {
     row(out, Table::SERVER, index, |row| {
         row.int(2, 2);
         row.family(3, &config.addr);
         row.address(4, &config.addr);
         row.gauge(5, u64::from(config.port));
-        row.truth(6, answers);
-        row.truth(10, !config.inhibit);
         load_columns(row, load);
         row.int(40, method(config.method));
+        // It has no checks.
+        [42, 47].into_iter().for_each(|column| row.truth(column, false));
+        (43..47).chain(48..52).for_each(|column| row.gauge(column, 0));
         tunnel(row, 52, config.method);
     })
 }
@@ -371,6 +389,9 @@ fn tunnel(row: &mut Row<'_>, first: u8, method: Method) {
             TunnelKind::Gre => 3,
         },
     );
+    if tunnel.kind == TunnelKind::Ipip {
+        return;
+    }
     if tunnel.port != 0 {
         row.gauge(first.saturating_add(1), u64::from(tunnel.port));
     }

@@ -15,6 +15,7 @@ pub(crate) mod example;
 pub(crate) mod field;
 pub(crate) mod hands;
 pub(crate) mod marks;
+pub(crate) mod objects;
 pub(crate) mod path;
 pub(crate) mod pool;
 pub(crate) mod programming;

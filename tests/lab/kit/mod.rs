@@ -3,6 +3,7 @@
 //! Uses nothing of the daemon's own code, so that a mistake there cannot excuse itself here.
 //! Start reading with [`net`], which is what a test holds, then [`node`] and [`daemon`].
 
+pub(crate) mod agent;
 pub(crate) mod ask;
 pub(crate) mod bounds;
 pub(crate) mod capture;
