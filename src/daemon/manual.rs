@@ -87,6 +87,8 @@ impl Change {
 #[derive(Debug, Default)]
 pub struct Changes {
     all: Vec<Change>,
+    /// Those that outlast the daemon and that one over SNMP has taken the place of: set back there, they are what they were.
+    covered: Vec<Change>,
     /// Where they are kept for the next daemon.
     path: PathBuf,
 }
@@ -96,7 +98,7 @@ impl Changes {
     #[must_use]
     pub fn inherit(path: PathBuf) -> Self {
         let all = read_own(&path, LONGEST).ok().and_then(|text| parse(&text)).unwrap_or_default();
-        Self { all, path }
+        Self { all, covered: Vec::new(), path }
     }
 
     /// All of them.
@@ -116,9 +118,33 @@ impl Changes {
     /// # Errors
     /// When it cannot be kept for the next daemon.
     pub fn set(&mut self, change: Change) -> io::Result<()> {
-        self.all.retain(|other| !change.replaces(other));
+        self.forget(&change);
         self.all.push(change);
         self.write()
+    }
+
+    /// Something was changed over SNMP, or set back there: to what an administrator had changed it to.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    #[cfg(feature = "snmp")]
+    pub fn cover(&mut self, change: Change) -> io::Result<()> {
+        let known = self.all.iter().chain(&self.covered);
+        let lasting = known.filter(|other| change.replaces(other) && !other.passing).copied().next_back();
+        self.forget(&change);
+        match lasting {
+            Some(before) if before.value == change.value => self.all.push(before),
+            lasting => {
+                self.all.push(change);
+                self.covered.extend(lasting);
+            }
+        }
+        self.write()
+    }
+
+    fn forget(&mut self, change: &Change) {
+        self.all.retain(|other| !change.replaces(other));
+        self.covered.retain(|other| !change.replaces(other));
     }
 
     /// A change was taken back.
@@ -127,7 +153,7 @@ impl Changes {
     /// As [`Self::set`].
     pub fn undo(&mut self, change: Change) -> io::Result<()> {
         let before = self.all.len();
-        self.all.retain(|other| !change.replaces(other));
+        self.forget(&change);
         if self.all.len() == before { Ok(()) } else { self.write() }
     }
 
@@ -206,6 +232,15 @@ mod tests {
         assert_eq!(changes.all(), [maintenance, passing, all], "in all virtual servers");
         assert!(!changes.over(&[key("VI_1"), over(key("VI_2"))]));
         assert!(changes.over(&[over(key("VI_1"))]));
+        #[cfg(feature = "snmp")]
+        {
+            let by_snmp = |value| Change { value, passing: true, ..all };
+            changes.cover(by_snmp(5)).unwrap();
+            changes.cover(by_snmp(6)).unwrap();
+            assert_eq!(Changes::inherit(path.clone()).all(), [maintenance], "it ends with the daemon");
+            changes.cover(by_snmp(all.value)).unwrap();
+            assert_eq!(Changes::inherit(path.clone()).all(), [maintenance, all], "it is what it was");
+        }
         changes.undo(all).unwrap();
         changes.undo(maintenance).unwrap();
         assert!(changes.all().is_empty() && !path.exists());

@@ -5,6 +5,8 @@
 //! TestSet: every object, its type and value     CommitSet: one change after the other, each is waited for
 //! UndoSet: those that were made, back           CleanupSet: nothing is left
 //! ```
+//!
+//! A change whose answer is late may be made after all. Its undo is asked for as well: the child does both in this order.
 
 use super::rows::{Found, Rows, column_name};
 use crate::base::limit;
@@ -57,10 +59,10 @@ enum Phase {
     Tested,
     /// The change of this position is the next one to be made, or is being made under this number.
     Commits(usize, Option<u32>),
-    /// So many were made, and all if there was no failure.
-    Committed(usize),
-    /// So many are still to be taken back; the last of them perhaps under this number.
-    Undoes(usize, Option<u32>),
+    /// So many were made, and all if there was no failure. The next one may still be made.
+    Committed { made: usize, late: bool },
+    /// So many are still to be taken back; the last of them perhaps under this number. Whether one could not be.
+    Undoes { left: usize, waited: Option<u32>, failed: bool },
     /// All were taken back, or one could not be.
     Undone(bool),
 }
@@ -100,11 +102,11 @@ impl Setting {
             Phase::Tested => 0,
             Phase::Commits(at, None) => at,
             Phase::Commits(_, Some(_)) => return Work::Wait,
-            Phase::Committed(made) if made == self.changes.len() => return Work::Over(None),
-            Phase::Committed(made) => {
+            Phase::Committed { made, .. } if made == self.changes.len() => return Work::Over(None),
+            Phase::Committed { made, .. } => {
                 return Work::Over(Some((error::COMMIT_FAILED, u16::try_from(made + 1).unwrap_or(0))));
             }
-            Phase::Idle | Phase::Undoes(..) | Phase::Undone(_) => {
+            Phase::Idle | Phase::Undoes { .. } | Phase::Undone(_) => {
                 return Work::Over(Some((error::COMMIT_FAILED, 0)));
             }
         };
@@ -115,7 +117,7 @@ impl Setting {
                 Work::Ask(question)
             }
             None => {
-                self.phase = Phase::Committed(at);
+                self.phase = Phase::Committed { made: at, late: false };
                 Work::Over(None)
             }
         }
@@ -123,11 +125,12 @@ impl Setting {
 
     /// What is to be done for an UndoSet.
     pub(super) fn undo(&mut self) -> Work {
-        let left = match self.phase {
+        let (left, failed) = match self.phase {
             Phase::Idle | Phase::Tested => return Work::Over(None),
-            Phase::Commits(made, _) | Phase::Committed(made) => made,
-            Phase::Undoes(left, None) => left,
-            Phase::Undoes(_, Some(_)) => return Work::Wait,
+            Phase::Commits(made, waited) => (made.saturating_add(usize::from(waited.is_some())), false),
+            Phase::Committed { made, late } => (made.saturating_add(usize::from(late)), false),
+            Phase::Undoes { left, waited: None, failed } => (left, failed),
+            Phase::Undoes { .. } => return Work::Wait,
             Phase::Undone(true) => return Work::Over(None),
             Phase::Undone(false) => return Work::Over(Some((error::UNDO_FAILED, 0))),
         };
@@ -135,12 +138,12 @@ impl Setting {
         match last {
             Some(question) => {
                 let question = self.numbered(question);
-                self.phase = Phase::Undoes(left, Some(question.number));
+                self.phase = Phase::Undoes { left, waited: Some(question.number), failed };
                 Work::Ask(question)
             }
             None => {
-                self.phase = Phase::Undone(true);
-                Work::Over(None)
+                self.phase = Phase::Undone(!failed);
+                self.undo()
             }
         }
     }
@@ -154,12 +157,15 @@ impl Setting {
     pub(super) fn made(&mut self, number: u32, done: bool) -> bool {
         match self.phase {
             Phase::Commits(at, Some(waited)) if waited == number => {
-                self.phase =
-                    if done { Phase::Commits(at.saturating_add(1), None) } else { Phase::Committed(at) };
+                self.phase = match done {
+                    true => Phase::Commits(at.saturating_add(1), None),
+                    false => Phase::Committed { made: at, late: false },
+                };
             }
-            Phase::Undoes(left, Some(waited)) if waited == number => {
-                self.phase =
-                    if done { Phase::Undoes(left.saturating_sub(1), None) } else { Phase::Undone(false) };
+            // The others are taken back as well, whatever came of this one.
+            Phase::Undoes { left, waited: Some(waited), failed } if waited == number => {
+                let (left, failed) = (left.saturating_sub(1), failed || !done);
+                self.phase = Phase::Undoes { left, waited: None, failed };
             }
             _ => return false,
         }
@@ -169,7 +175,11 @@ impl Setting {
     /// The time for a change is over.
     pub(super) fn is_late(&mut self) -> bool {
         match self.phase {
-            Phase::Commits(_, Some(number)) | Phase::Undoes(_, Some(number)) => self.made(number, false),
+            Phase::Commits(made, Some(_)) => {
+                self.phase = Phase::Committed { made, late: true };
+                true
+            }
+            Phase::Undoes { waited: Some(number), .. } => self.made(number, false),
             _ => false,
         }
     }
@@ -336,7 +346,7 @@ mod tests {
         let Work::Ask(second) = setting.commit() else { panic!() };
         assert_eq!((second.name, second.service), (Some(88), Some(77)));
         assert_eq!(second.about, About::Change { what: What::Weight, on: false }, "as configured");
-        assert!(setting.is_late() && !setting.is_late());
+        assert!(setting.made(second.number, false));
         assert_eq!(setting.commit(), Work::Over(Some((error::COMMIT_FAILED, 2))));
         let Work::Ask(undo) = setting.undo() else { panic!() };
         assert_eq!((undo.about, undo.name), (About::Change { what: What::Priority, on: false }, first.name));
@@ -345,6 +355,27 @@ mod tests {
         assert_eq!((setting.undo(), setting.undo()), (Work::Over(None), Work::Over(None)));
         setting.clean_up();
         assert_eq!(setting.undo(), Work::Over(None));
+    }
+
+    #[test]
+    fn a_change_that_may_still_be_made_is_taken_back_and_so_is_every_other_one() {
+        let mut setting = Setting::default();
+        let weight = (object(Table::SERVER, 7, &[2, 3]), Value::Integer(1));
+        assert_eq!(tested(&mut setting, &[priority(100), weight]), None);
+        let Work::Ask(first) = setting.commit() else { panic!() };
+        assert!(setting.made(first.number, true));
+        let Work::Ask(second) = setting.commit() else { panic!() };
+        assert!(setting.is_late() && !setting.is_late());
+        assert!(!setting.made(second.number, true), "it comes too late");
+        assert_eq!(setting.commit(), Work::Over(Some((error::COMMIT_FAILED, 2))));
+        let Work::Ask(undo) = setting.undo() else { panic!() };
+        assert_eq!((undo.name, undo.value), (second.name, 9), "what was by hand before");
+        assert!(setting.is_late());
+        let Work::Ask(undo) = setting.undo() else { panic!() };
+        assert_eq!(undo.name, first.name);
+        assert!(setting.made(undo.number, true));
+        assert_eq!(setting.undo(), Work::Over(Some((error::UNDO_FAILED, 0))));
+        assert_eq!(setting.undo(), Work::Over(Some((error::UNDO_FAILED, 0))));
     }
 
     #[test]

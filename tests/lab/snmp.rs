@@ -467,6 +467,41 @@ fn a_priority_that_is_set_moves_the_master_is_marked_and_ends_with_the_configure
     assert!(daemon.log().contains("By hand: VI_1: priority 50"), "{}", daemon.log());
 }
 
+#[test]
+fn what_a_child_does_too_late_is_taken_back() {
+    if is_reference("its agent is not a process of its own") {
+        return;
+    }
+    let net = Net::new();
+    let node = net.node("a", "eth0", &["10.9.0.1/24"]);
+    let _agent = Agent::start(&node);
+    // A child that hangs for two seconds is replaced.
+    let conf = Instance { interval: "1", ..Instance::default() }
+        .priority(150)
+        .global("enable_snmp_vrrp")
+        .global("snmp_socket unix:/run/agentx");
+    let timing = Timing::v3(100);
+    let daemon = Daemon::start(&node, Program::UnderTest, &conf.text());
+    net.wait_master("a", daemon.since(), START + timing.master_down(150));
+    let priority = format!("{INSTANCE}.7.1");
+    let child = Pid::from_raw(daemon.vrrp_child());
+    eventually("the agent is reached", AGAIN, || object(&node, &priority).is_some_and(|now| now == "150"));
+    // What is tested is told by now; the child stands still while the change is to be made.
+    kill(child, Signal::SIGSTOP).expect("it runs");
+    let said = std::thread::scope(|scope| {
+        let asks = scope.spawn(|| set(&node, &priority, "i", "50"));
+        std::thread::sleep(Duration::from_millis(1_200));
+        kill(child, Signal::SIGCONT).expect("it is there");
+        asks.join().expect("it is answered")
+    });
+    assert!(said.contains("commitFailed") || said.contains("undoFailed"), "{said}");
+    eventually("both were done", START, || daemon.logged("By hand: VI_1: priority") == 2);
+    assert_eq!(child.as_raw(), daemon.vrrp_child(), "it was not replaced");
+    eventually("it is as configured", AGAIN, || object(&node, &priority).is_some_and(|now| now == "150"));
+    let json = node.shell(&format!("{UNDER_TEST} --ctl status --json"));
+    assert!(json.contains("\"by_hand\":[]"), "{json}");
+}
+
 /// A router of version 2, whose peer has another password or none.
 fn of_version_two(auth: &str) -> Instance {
     Instance { version: 2, interval: "1", ..Instance::default() }.line(auth)

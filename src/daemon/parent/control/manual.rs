@@ -60,7 +60,7 @@ impl<P: Program> Parent<'_, P> {
         self.ask_with(turn, index, question, Some(name));
     }
 
-    /// A child has done what it was asked: if that was a change, it is kept.
+    /// A child has done what it was asked: if that was a change, it is kept. `name`: what a client called the object.
     pub(super) fn changed(&mut self, question: &Question, name: Option<&str>) {
         let About::Change { what, on } = question.about else { return };
         let change = Change {
@@ -71,7 +71,12 @@ impl<P: Program> Parent<'_, P> {
             passing: question.passing,
         };
         let changes = &mut self.control.changes;
-        let kept = if on { changes.set(change) } else { changes.undo(change) };
+        let kept = match on {
+            false => changes.undo(change),
+            #[cfg(feature = "snmp")]
+            true if name.is_none() => changes.cover(change),
+            true => changes.set(change),
+        };
         if let Err(error) = kept {
             log::warn!("What is changed by hand cannot be kept for the next start: {error}");
         }

@@ -33,7 +33,6 @@ use super::program::{ControlSocket, Program};
 use super::{KINDS, Parent, text};
 use crate::base::limit;
 use crate::base::time::{Instant, Span};
-#[cfg(feature = "snmp")]
 use crate::daemon::ipc::Question;
 use crate::daemon::log;
 use crate::daemon::manual::Changes;
@@ -66,6 +65,8 @@ pub(super) struct Control {
     group: Option<u32>,
     clients: Vec<Option<Client>>,
     asking: Option<Asking>,
+    /// Changes whose time is over, which may still be made, each with what a client called its object.
+    late: Vec<(Question, Option<String>)>,
     /// Since when the subagent waits for rows.
     #[cfg(feature = "snmp")]
     rows_wanted: Option<Instant>,
@@ -97,6 +98,7 @@ impl Default for Control {
             group: None,
             clients: Vec::new(),
             asking: None,
+            late: Vec::new(),
             #[cfg(feature = "snmp")]
             rows_wanted: None,
             #[cfg(feature = "snmp")]

@@ -66,6 +66,9 @@ impl Asked {
 /// configuration does not.
 const PATIENCE: Span = Span::from_secs(2);
 
+/// Changes that may still be made after [`PATIENCE`]. A child that hangs for longer is replaced.
+const MOST_LATE: usize = 4;
+
 /// The children in the order of answers.
 const ORDER: [Kind; KINDS - 1] = [Kind::Vrrp, Kind::Checkers, Kind::Bfd];
 
@@ -168,7 +171,7 @@ impl<P: Program> Parent<'_, P> {
     ) {
         let Some(asking) = self.control.asking.as_mut().filter(|asking| asking.question.number == number)
         else {
-            return;
+            return self.answered_late(number, how);
         };
         let Some(asked) = asking.children.get_mut(index) else { return };
         *asked = match core::mem::take(asked) {
@@ -176,6 +179,16 @@ impl<P: Program> Parent<'_, P> {
             other => other,
         };
         self.finish_if_answered(turn);
+    }
+
+    /// A child answers what nobody waits for any more: a change that it has made is in force all the same.
+    fn answered_late(&mut self, number: u32, how: Answered) {
+        let late = &mut self.control.late;
+        let Some(at) = late.iter().position(|(question, _)| question.number == number) else { return };
+        let (question, name) = late.remove(at);
+        if how == Answered::Whole {
+            self.changed(&question, name.as_deref());
+        }
     }
 
     /// A child has died: it will not answer.
@@ -204,9 +217,7 @@ impl<P: Program> Parent<'_, P> {
                 let is_there = |client: &&Client| client.registration == registration;
                 let client = self.control.clients.get(index).and_then(Option::as_ref);
                 let name = client.filter(is_there).and_then(Client::name).map(str::to_owned);
-                if asking.is_done() {
-                    self.changed(&asking.question, name.as_deref());
-                }
+                self.end_change(&asking, name);
                 let client = self.control.clients.get(index).and_then(Option::as_ref);
                 if let Some(client) = client.filter(is_there) {
                     let outgoing = match client.web.as_ref().and_then(|web| web.asked) {
@@ -221,15 +232,29 @@ impl<P: Program> Parent<'_, P> {
             Asker::Subagent(None) => self.lend_rows(asking.children),
             #[cfg(feature = "snmp")]
             Asker::Subagent(Some(number)) => {
-                let done = asking.is_done();
-                if done {
-                    self.changed(&asking.question, None);
-                }
-                self.tell_changed(number, done);
+                self.end_change(&asking, None);
+                self.tell_changed(number, asking.is_done());
             }
         }
         self.ask_next(turn);
         self.arm_control(turn);
+    }
+}
+
+impl<P: Program> Parent<'_, P> {
+    /// The time for a question is over: if that was a change which was made, it is kept; else it may still be made.
+    fn end_change(&mut self, asking: &Asking, name: Option<String>) {
+        if asking.is_done() {
+            self.changed(&asking.question, name.as_deref());
+        } else if matches!(asking.question.about, About::Change { .. })
+            && asking.children.iter().any(|asked| matches!(asked, Asked::Writes(_)))
+        {
+            // Whoever has not answered that many is replaced.
+            if self.control.late.len() == MOST_LATE {
+                self.control.late.remove(0);
+            }
+            self.control.late.push((asking.question, name));
+        }
     }
 }
 
