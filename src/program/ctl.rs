@@ -4,7 +4,9 @@
 //! not understood, 3 no daemon there, 4 not permitted, 5 part of the answer is missing. It needs no configuration file.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +14,9 @@ use std::time::Duration;
 use keepalived::base::time::Span;
 use keepalived::daemon::cli::Options;
 use keepalived::sys::process;
-use keepalived::wire::control::{Head, JSON, LONGEST_HEAD, LONGEST_REQUEST, Outcome, ROWS, UNREACHABLE};
+use keepalived::wire::control::{
+    FOLLOW, Head, JSON, LONGEST_HEAD, LONGEST_REQUEST, Outcome, ROWS, UNREACHABLE,
+};
 
 /// Ask again and again, once a second.
 const WATCH: &str = "--watch";
@@ -26,6 +30,8 @@ const ATTEMPTS: u32 = 7;
 const PAUSE: Span = Span::from_millis(10);
 /// The word whose answer can be followed.
 const EVENTS: &str = "events";
+/// How that is asked for.
+const FOLLOWED: &str = "-f";
 /// Between two looks at what has happened.
 const FOLLOWING: Span = Span::from_millis(200);
 /// Clears the screen of a terminal.
@@ -34,48 +40,62 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 /// Asks at the socket. The exit code.
 pub(crate) fn run(socket: &Path, words: &[OsString]) -> u8 {
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
         ["check", file] => return check(file),
         ["completion", shell] => return completion(shell),
         _ => {}
     }
-    if words.first().is_some_and(|word| word == EVENTS) && words.iter().any(|word| word == "-f") {
-        return follow(socket, &words);
+    let has = |option: &str| words.contains(&option);
+    let without = |option: &str| -> String {
+        words.iter().filter(|word| **word != option).copied().collect::<Vec<_>>().join(" ")
+    };
+    if words.first() == Some(&EVENTS) && has(FOLLOWED) {
+        return follow(socket, &without(FOLLOWED));
     }
-    let watch = words.iter().any(|word| word == WATCH);
-    let line: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != WATCH).collect();
-    let line = line.join(" ");
+    let (line, watch) = (without(WATCH), has(WATCH));
     if line.len() >= LONGEST_REQUEST || line.contains('\n') {
         return fail("this is no request; 'help' lists the words", Outcome::Unknown.code());
     }
+    let for_people = !has(JSON) && words.first().is_some_and(|word| is_for_people(word));
     loop {
-        let (outcome, text) = match ask_patiently(socket, &line) {
+        let (outcome, mut text) = match ask_patiently(socket, &line) {
             Ok(answer) => answer,
-            Err(error) => return fail(&unreachable(socket, &error), UNREACHABLE),
+            Err(code) => return code,
         };
-        // A reader that has gone away wants no more.
-        let mut out: Box<dyn Write> = match outcome {
-            Outcome::Ok | Outcome::Partial => Box::new(io::stdout().lock()),
-            _ => Box::new(io::stderr().lock()),
-        };
-        let text = if is_for_people(&line) { coloured(&text) } else { text };
-        let clear = if watch { CLEAR.as_bytes() } else { &[] };
-        let written = out.write_all(clear).and_then(|()| out.write_all(&text)).and_then(|()| out.flush());
-        if line == "help" {
-            let _ = out.write_all(OWN.as_bytes());
+        if for_people {
+            text = coloured(&text);
         }
-        if !watch || written.is_err() {
+        if watch {
+            text.splice(..0, CLEAR.bytes());
+        }
+        if line == "help" {
+            text.extend_from_slice(OWN.as_bytes());
+        }
+        // A reader that has gone away wants no more.
+        if !print(outcome, &text) || !watch {
             return outcome.code();
         }
         process::pause(Span::from_secs(1));
     }
 }
 
-/// Whether the answer is read by somebody at a terminal, who has not asked for none of it (<https://no-color.org>).
-fn is_for_people(line: &str) -> bool {
-    let word = line.split(' ').next().unwrap_or_default();
+/// Prints an answer, what went wrong to the other stream. Whether somebody reads it.
+fn print(outcome: Outcome, text: &[u8]) -> bool {
+    let written = match outcome {
+        Outcome::Ok | Outcome::Partial => {
+            let mut out = io::stdout().lock();
+            out.write_all(text).and_then(|()| out.flush())
+        }
+        _ => io::stderr().lock().write_all(text),
+    };
+    written.is_ok()
+}
+
+/// Whether the answer to a word is read by somebody at a terminal, who has not asked for plain text
+/// (<https://no-color.org>).
+fn is_for_people(word: &str) -> bool {
     COLOURED.contains(&word)
-        && !line.contains(JSON)
         && io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
@@ -99,41 +119,39 @@ const COLOURS: [(&str, &str); 11] = [
 
 /// Puts colours around the words for states; columns stay where they are.
 fn coloured(text: &[u8]) -> Vec<u8> {
-    let mut out = String::new();
-    for word in String::from_utf8_lossy(text).split_inclusive([' ', '\n']) {
-        let plain = word.trim_end();
-        match COLOURS.iter().find(|(known, _)| *known == plain) {
-            Some((_, colour)) => {
-                let rest = word.get(plain.len()..).unwrap_or_default();
-                out.push_str(&format!("\x1b[{colour}m{plain}\x1b[0m{rest}"));
-            }
-            None => out.push_str(word),
+    let mut out = Vec::with_capacity(text.len());
+    for word in text.split_inclusive(u8::is_ascii_whitespace) {
+        let plain = word.trim_ascii_end();
+        let colour = COLOURS.iter().find(|(known, _)| known.as_bytes() == plain);
+        if let Some((_, colour)) = colour {
+            [b"\x1b[", colour.as_bytes(), b"m", plain, b"\x1b[0m"]
+                .iter()
+                .for_each(|part| out.extend_from_slice(part));
+            out.extend_from_slice(word.get(plain.len()..).unwrap_or_default());
+        } else {
+            out.extend_from_slice(word);
         }
     }
-    out.into_bytes()
+    out
 }
 
 /// Prints the events that there are and those that come, until nobody reads them or the daemon is gone.
-fn follow(socket: &Path, words: &[String]) -> u8 {
-    let line: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "-f").collect();
-    let line = line.join(" ");
-    let mut last = "0".to_owned();
+fn follow(socket: &Path, line: &str) -> u8 {
+    let mut asked = format!("{line} {FOLLOW}0");
     loop {
-        let (outcome, text) = match ask_patiently(socket, &format!("{line} --follow={last}")) {
+        let (outcome, text) = match ask_patiently(socket, &asked) {
             Ok(answer) => answer,
-            Err(error) => return fail(&unreachable(socket, &error), UNREACHABLE),
+            Err(code) => return code,
         };
-        let text = String::from_utf8_lossy(&text).into_owned();
-        if outcome != Outcome::Ok {
-            let _ = io::stderr().lock().write_all(text.as_bytes());
+        let (number, events) = match text.iter().position(|octet| *octet == b'\n') {
+            Some(end) if outcome == Outcome::Ok => text.split_at(end.saturating_add(1)),
+            None if outcome == Outcome::Ok => return Outcome::Partial.code(),
+            _ => (&[][..], &*text),
+        };
+        if !print(outcome, events) || outcome != Outcome::Ok {
             return outcome.code();
         }
-        let Some((number, events)) = text.split_once('\n') else { return Outcome::Partial.code() };
-        let mut out = io::stdout().lock();
-        if out.write_all(events.as_bytes()).and_then(|()| out.flush()).is_err() {
-            return outcome.code();
-        }
-        number.clone_into(&mut last);
+        asked = format!("{line} {FOLLOW}{}", String::from_utf8_lossy(number.trim_ascii_end()));
         process::pause(FOLLOWING);
     }
 }
@@ -145,16 +163,19 @@ completion bash|zsh                            print a script that completes the
 any of them --watch                            ask once a second
 ";
 
-fn ask_patiently(socket: &Path, line: &str) -> io::Result<(Outcome, Vec<u8>)> {
+/// The answer, or the exit code when there is none, which was said.
+fn ask_patiently(socket: &Path, line: &str) -> Result<(Outcome, Vec<u8>), u8> {
     let mut pause = PAUSE;
-    for _ in 1..ATTEMPTS {
+    let mut attempt = 1;
+    loop {
         match ask(socket, line) {
-            Err(error) if is_shown_out(&error) => process::pause(pause),
-            done => return done,
+            Ok(answer) => return Ok(answer),
+            Err(error) if attempt < ATTEMPTS && is_shown_out(&error) => process::pause(pause),
+            Err(error) => return Err(fail(&unreachable(socket, &error), UNREACHABLE)),
         }
         pause = pause * 2;
+        attempt += 1;
     }
-    ask(socket, line)
 }
 
 /// Whether the daemon has closed the connection before it answered.
@@ -163,17 +184,24 @@ fn is_shown_out(error: &io::Error) -> bool {
 }
 
 fn ask(socket: &Path, line: &str) -> io::Result<(Outcome, Vec<u8>)> {
-    let mut stream = UnixStream::connect(socket)?;
+    let stream = UnixStream::connect(socket)?;
     let patience = if line.starts_with("reload") { RELOAD_PATIENCE } else { PATIENCE };
     stream.set_read_timeout(Some(patience))?;
-    stream.write_all(format!("{line}\n").as_bytes())?;
-    let mut reader = BufReader::new(stream);
+    let mut stream = File::from(OwnedFd::from(stream));
+    stream.write_all([line, "\n"].concat().as_bytes())?;
     let mut head = Vec::new();
-    reader.by_ref().take(LONGEST_HEAD as u64).read_until(b'\n', &mut head)?;
-    let Some(head) = head.strip_suffix(b"\n") else { return Err(ErrorKind::UnexpectedEof.into()) };
-    let head = Head::parse(head).ok_or(ErrorKind::InvalidData)?;
+    let head = loop {
+        let mut octet = [0];
+        stream.read_exact(&mut octet)?;
+        match octet {
+            [b'\n'] => break Head::parse(&head),
+            [_] if head.len() == LONGEST_HEAD => break None,
+            [octet] => head.push(octet),
+        }
+    };
+    let head = head.ok_or(ErrorKind::InvalidData)?;
     let mut text = Vec::new();
-    reader.take(head.len).read_to_end(&mut text)?;
+    stream.take(head.len).read_to_end(&mut text)?;
     if (text.len() as u64) < head.len {
         return Err(ErrorKind::UnexpectedEof.into());
     }
@@ -206,43 +234,13 @@ fn check(file: &str) -> u8 {
 
 /// Prints what makes a shell complete the words.
 fn completion(shell: &str) -> u8 {
-    let mut words: Vec<&str> = ROWS.iter().map(|row| row.word).collect();
-    words.extend(["check", "completion"]);
-    let words = words.join(" ");
-    let text = match shell {
-        "bash" => format!(
-            "_keepalivedctl() {{\n\
-             \x20   local words='{words}'\n\
-             \x20   [ \"$COMP_CWORD\" -gt 1 ] && case \"${{COMP_WORDS[1]}}\" in\n\
-             \x20       check) COMPREPLY=($(compgen -f -- \"$2\")); return;;\n\
-             \x20       completion) words='bash zsh';;\n\
-             \x20       status|checkers) words='--json --watch';;\n\
-             \x20       events) words='--json -f';;\n\
-             \x20       maintenance) words='on off --until-start';;\n\
-             \x20       failover) words='--undo --until-start';;\n\
-             \x20       *) words='--watch';;\n\
-             \x20   esac\n\
-             \x20   COMPREPLY=($(compgen -W \"$words\" -- \"$2\"))\n\
-             }}\n\
-             complete -F _keepalivedctl keepalivedctl\n"
-        ),
-        "zsh" => format!(
-            "#compdef keepalivedctl\n\
-             _keepalivedctl() {{\n\
-             \x20   if (( CURRENT == 2 )); then compadd {words}\n\
-             \x20   elif [[ $words[2] == check ]]; then _files\n\
-             \x20   else case $words[2] in\n\
-             \x20       completion) compadd bash zsh;;\n\
-             \x20       status|checkers) compadd -- --json --watch;;\n\
-             \x20       events) compadd -- --json -f;;\n\
-             \x20       maintenance) compadd -- on off --until-start;;\n\
-             \x20       failover) compadd -- --undo --until-start;;\n\
-             \x20   esac; fi\n\
-             }}\n\
-             compdef _keepalivedctl keepalivedctl\n"
-        ),
+    let script = match shell {
+        "bash" => include_str!("completion.bash"),
+        "zsh" => include_str!("completion.zsh"),
         _ => return fail("completion is there for bash and zsh", Outcome::Unknown.code()),
     };
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    let words: Vec<&str> = ROWS.iter().map(|row| row.word).chain(["check", "completion"]).collect();
+    let (before, after) = script.split_once("WORDS").unwrap_or_default();
+    let _ = io::stdout().lock().write_all([before, &words.join(" "), after].concat().as_bytes());
     0
 }

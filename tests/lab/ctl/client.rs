@@ -10,7 +10,7 @@ use super::{TIMING, US, alone, has_no_socket};
 use crate::kit::ask::{answer, ask, code, text};
 use crate::kit::bounds::{ALLOWANCE, START, eventually};
 use crate::kit::conf::Instance;
-use crate::kit::daemon::{CONF, Daemon};
+use crate::kit::daemon::Daemon;
 use crate::kit::node::{Node, UNDER_TEST};
 
 #[test]
@@ -144,7 +144,7 @@ os.close(fd)
 ";
 
 /// What is typed before TAB, and what it becomes.
-const COMPLETED: [(&str, &str); 9] = [
+const COMPLETED: [(&str, &str); 14] = [
     ("rel", "reload"),
     ("sta", "stat"),
     ("maint", "maintenance"),
@@ -154,22 +154,45 @@ const COMPLETED: [(&str, &str); 9] = [
     ("events VI_1 --j", "events VI_1 --json"),
     ("completion z", "completion zsh"),
     ("check /etc/keepalived/keep", "check /etc/keepalived/keepalived.conf"),
+    // Names that the daemon says.
+    ("why VI", "why VI_1"),
+    ("failover gate", "failover gateway"),
+    ("status gate", "status gateway"),
+    (r"status \[10.9.0.10", "status [10.9.0.100]:tcp:80"),
+    (r"drain \[10.9.0.11\]:tc", "drain [10.9.0.11]:tcp:81"),
 ];
+/// What runs while names are typed.
+const NAMES: &str = "
+vrrp_sync_group gateway {
+ group {
+  VI_1
+ }
+}
+virtual_server 10.9.0.100 80 {
+ protocol TCP
+ real_server 10.9.0.11 81 {
+ }
+}
+";
 
 #[test]
-fn bash_and_zsh_complete_the_words() {
+fn bash_and_zsh_complete_the_words_and_the_names() {
     if has_no_socket() {
         return;
     }
     let (_net, a) = alone();
-    a.write(CONF, "");
+    let conf = format!("{}{NAMES}", Instance::default().text());
+    let _daemon = Daemon::start(&a, US, &conf);
+    eventually("it tells names", START, || text(&ask(&a, "status").stdout).contains("[10.9.0.11]:tcp:81"));
+    a.shell(&format!("ln -s {UNDER_TEST} /run/lab/keepalivedctl"));
     a.shell("mkdir /dev/pts && mount -t devpts -o newinstance,ptmxmode=666 lab /dev/pts && ln -s pts/ptmx /dev/ptmx");
     a.write("/run/lab/typist.py", TYPES);
     a.write("/run/lab/typed", &COMPLETED.map(|(typed, _)| format!("{typed}\n")).concat());
     for shell in ["bash --norc --noprofile -i", "zsh -f -i"] {
         let name = shell.split(' ').next().expect("a word");
         a.shell(&format!("{UNDER_TEST} --ctl completion {name} > /run/lab/complete"));
-        let output = a.try_shell(&format!("python3 /run/lab/typist.py {shell} < /run/lab/typed"));
+        let output =
+            a.try_shell(&format!("PATH=/run/lab:$PATH python3 /run/lab/typist.py {shell} < /run/lab/typed"));
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
         let completed = text(&output.stdout);
         let completed: Vec<_> = completed.lines().map(str::trim).collect();
