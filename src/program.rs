@@ -95,7 +95,8 @@ pub(crate) struct Loaded {
     /// The user that children become; none: they stay root.
     user: Option<Account>,
     settings: Settings,
-    snapshot: Kept,
+    /// The text of it; a child has none.
+    snapshot: RefCell<Kept>,
     /// Not one keyword in it.
     empty: bool,
     /// What may cost an address, an advert or a check: a reload may not add to it.
@@ -161,16 +162,16 @@ fn load(options: &Options, settle: Settle, mut ahead: Option<Ahead<'_>>) -> (Rea
         seed: clock::now().as_micros(),
         every_file: options.all_config,
     };
-    let mut handed = Snapshot::default();
+    let main_file = expand::main_file(&Disk, &asked);
+    let mut handed = false;
     if let Some(ahead) = ahead.as_mut().filter(|ahead| ahead.main_file) {
-        handed = expand::main_file(&Disk, &asked);
-        (ahead.hand)(handed.encode());
+        (ahead.hand)(main_file.encode());
+        handed = true;
     }
-    let (Parsed { tree, sources }, snapshot) = expand::load(&Disk, &asked, &mut found);
-    if let Some(ahead) = ahead.filter(|_| handed != snapshot) {
+    let (Parsed { tree, sources }, snapshot) = expand::load_from(&Disk, &asked, main_file, &mut found);
+    if let Some(ahead) = ahead.filter(|_| !(handed && snapshot.is_main_file())) {
         (ahead.hand)(snapshot.encode());
     }
-    drop(handed);
     let mut model = assemble::model(&tree, &mut found);
     if options.namespace.is_some() {
         model.daemon.net_namespace.clone_from(&options.namespace);
@@ -301,17 +302,17 @@ impl Program for Keepalived<'_> {
     }
 
     fn snapshot(&self, loaded: &Loaded) -> Vec<u8> {
-        loaded.snapshot.encode()
+        loaded.snapshot.borrow().encode()
     }
 
     fn text(&self, loaded: &Loaded) -> Vec<u8> {
-        loaded.snapshot.read().map(|snapshot| snapshot.text()).unwrap_or_default()
+        loaded.snapshot.borrow().read().map(|snapshot| snapshot.text()).unwrap_or_default()
     }
 
     fn handed_out(&self, loaded: &mut Loaded) {
         self.check_log.set(&loaded.outline.global.files.reload_check_config);
         loaded.whole = RefCell::default();
-        loaded.snapshot.pack();
+        loaded.snapshot.get_mut().pack();
         alloc::trim();
         pages::release();
     }
@@ -504,7 +505,7 @@ impl Loaded {
             scripted: Kind::ALL.map(|kind| permits::runs_scripts(&read.model, kind)),
             settings: settings(&read.model, options),
             whole: RefCell::new(Some(Arc::new(read.model))),
-            snapshot: Kept::new(&read.snapshot, scratch.as_deref()),
+            snapshot: RefCell::new(Kept::new(read.snapshot, scratch.as_deref())),
             empty: read.empty,
             errors,
             interfaces: read.interfaces.all,
@@ -515,13 +516,15 @@ impl Loaded {
     /// All of it: for a child that replaces another one, read again from what was read first.
     /// None: a disk has failed. It is taken, not lent: a child that reloads must be able to let go of it.
     fn take_model(&self) -> Option<Arc<Model>> {
-        self.whole.take().or_else(|| self.model())
+        let model = self.whole.take().or_else(|| self.model());
+        self.snapshot.borrow_mut().forget();
+        model
     }
 
     /// All of it, read again from what was read first. None: a disk has failed.
     fn model(&self) -> Option<Arc<Model>> {
         let mut told_before = Diagnostics::unread();
-        let snapshot = self.snapshot.read()?;
+        let snapshot = self.snapshot.borrow().read()?;
         let Parsed { tree, .. } = expand::replay(&snapshot, &mut told_before);
         let mut model = assemble::model(&tree, &mut told_before);
         // The command line may have had another word.

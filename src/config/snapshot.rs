@@ -59,6 +59,11 @@ impl Files for Snapshot {
 }
 
 impl Snapshot {
+    /// Nothing has been asked for yet.
+    pub(super) fn new(options: &Options) -> Self {
+        Self { options: options.clone(), ..Self::default() }
+    }
+
     /// The options of the configuration that it was made from.
     #[must_use]
     pub const fn options(&self) -> &Options {
@@ -224,9 +229,8 @@ pub(super) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(inner: &'a dyn Files, options: &Options) -> Self {
-        let made = RefCell::new(Snapshot { options: options.clone(), ..Snapshot::default() });
-        Self { inner, made, octets: Cell::new(0) }
+    pub(super) fn new(inner: &'a dyn Files, made: Snapshot) -> Self {
+        Self { inner, octets: Cell::new(made.octets()), made: RefCell::new(made) }
     }
 
     pub(super) fn finish(self) -> Snapshot {

@@ -17,7 +17,7 @@ use keepalived::sys::memory;
 /// A configuration as it was read, for children to come.
 pub(super) enum Kept {
     /// In memory, until the children have it: none of them waits while it is compressed.
-    Whole(Vec<u8>),
+    Whole(Snapshot),
     /// In memory, compressed.
     Memory(Packed),
     /// In a file without a name (`tmp_config_directory`).
@@ -26,29 +26,35 @@ pub(super) enum Kept {
 
 impl Kept {
     /// Keeps it in memory, or on the file system of a folder.
-    pub(super) fn new(snapshot: &Snapshot, folder: Option<&str>) -> Self {
-        let octets = snapshot.encode();
-        let Some(folder) = folder else { return Self::Whole(octets) };
-        match memory::unnamed(Path::new(folder), &octets) {
+    pub(super) fn new(snapshot: Snapshot, folder: Option<&str>) -> Self {
+        let Some(folder) = folder else { return Self::Whole(snapshot) };
+        match memory::unnamed(Path::new(folder), &snapshot.encode()) {
             Ok(file) => Self::File(file),
             Err(error) => {
                 log::warn!("Unable to keep the configuration in {folder}: {error} - it stays in memory");
-                Self::Whole(octets)
+                Self::Whole(snapshot)
             }
         }
     }
 
     /// The children have it.
     pub(super) fn pack(&mut self) {
-        if let Self::Whole(octets) = self {
-            *self = Self::Memory(Packed::new(octets));
+        if let Self::Whole(snapshot) = self {
+            *self = Self::Memory(Packed::new(&snapshot.encode()));
+        }
+    }
+
+    /// A child has read it, and gives back the memory. It has no descriptors of the parent's, and closes none.
+    pub(super) fn forget(&mut self) {
+        if !matches!(self, Self::File(_)) {
+            *self = Self::Memory(Packed::default());
         }
     }
 
     /// As octets; empty if a disk has failed.
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Whole(octets) => octets.clone(),
+            Self::Whole(snapshot) => snapshot.encode(),
             // What cannot be: a child refuses nothing like any other damaged text.
             Self::Memory(packed) => packed.unpack().unwrap_or_default(),
             Self::File(file) => file.try_clone().and_then(memory::read).unwrap_or_else(|error| {
@@ -60,7 +66,10 @@ impl Kept {
 
     /// As it was; none if a disk has failed.
     pub(super) fn read(&self) -> Option<Snapshot> {
-        Snapshot::decode(&self.encode()).ok()
+        match self {
+            Self::Whole(snapshot) => Some(snapshot.clone()),
+            _ => Snapshot::decode(&self.encode()).ok(),
+        }
     }
 }
 

@@ -46,7 +46,17 @@ pub struct Parsed {
 ///
 /// A main file that is missing or of no use is told in class [`Class::NoFile`].
 pub fn load(files: &dyn Files, options: &Options, found: &mut Diagnostics) -> (Parsed, Snapshot) {
-    let recorder = Recorder::new(files, options);
+    load_from(files, options, Snapshot::new(options), found)
+}
+
+/// The same with what is kept so far: none of that is asked for again.
+pub fn load_from(
+    files: &dyn Files,
+    options: &Options,
+    kept: Snapshot,
+    found: &mut Diagnostics,
+) -> (Parsed, Snapshot) {
+    let recorder = Recorder::new(files, kept);
     let parsed = expand(&recorder, options, BUDGET, found);
     (parsed, recorder.finish())
 }
@@ -54,7 +64,7 @@ pub fn load(files: &dyn Files, options: &Options, found: &mut Diagnostics) -> (P
 /// What [`load`] keeps of a configuration that is nothing but its main file, which is only read.
 #[must_use]
 pub fn main_file(files: &dyn Files, options: &Options) -> Snapshot {
-    let recorder = Recorder::new(files, options);
+    let recorder = Recorder::new(files, Snapshot::new(options));
     // If it cannot be read that is kept, too.
     let _ = recorder.read(&options.path);
     recorder.finish()
@@ -449,7 +459,7 @@ mod tests {
         for text in [plain, quoted] {
             let options = Options { path: "configuration".into(), ..Options::default() };
             let files = OneText(&text);
-            let recorder = Recorder::new(&files, &options);
+            let recorder = Recorder::new(&files, Snapshot::new(&options));
             recorder.read("configuration").unwrap();
             let (mut found, mut slices) = (Diagnostics::new(), 1);
             let snapshot = recorder.finish();
