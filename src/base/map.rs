@@ -2,52 +2,183 @@
 //!
 //! A search tree of the standard library brings two kilobytes of code for each pair of types, a hash table one, and
 //! the program has seventy such pairs, most of them small and used while a configuration is read. This map is a list
-//! of sorted pieces. What does not depend on the types, the search, is in the program once.
+//! of entries as they came, and beside it their numbers in the order of the keys, in sorted pieces. What does not depend
+//! on the types, the search and the pieces, is in the program once.
 
 use core::borrow::Borrow;
 use core::cmp::Ordering;
 
-/// Entries of a piece at most: a new entry moves a half of that on average.
+/// Numbers of a piece at most: a new entry moves a half of that on average.
 const PIECE: usize = 128;
 
 /// Values by key.
 #[derive(Clone, Debug)]
 pub struct Map<K, V> {
-    /// None is empty.
-    pieces: Vec<Vec<(K, V)>>,
+    /// As they came.
+    entries: Vec<(K, V)>,
+    order: Order,
 }
 
-/// Where a key is: its piece, and whether and where it stands in the piece.
-type Found = (usize, Result<usize, usize>);
+/// The numbers of the entries, in the order of their keys.
+#[derive(Clone, Debug)]
+struct Order {
+    /// None is empty.
+    pieces: Vec<Vec<u32>>,
+}
 
-/// The first of `len` sorted places that `order` says is not less; `Ok` if it is equal.
-fn search(len: usize, mut order: impl FnMut(usize) -> Ordering) -> Result<usize, usize> {
-    let (mut from, mut to) = (0, len);
+/// Where a number stands: its piece, and where in the piece.
+#[derive(Clone, Copy)]
+struct Place {
+    piece: usize,
+    at: usize,
+}
+
+impl Order {
+    /// The place of the number that `compare` says is equal, and the number; else the place where it would be put.
+    fn find(&self, compare: &mut dyn FnMut(usize) -> Ordering) -> (Place, Option<usize>) {
+        let (piece, found) = search(&self.pieces, &mut |piece| {
+            piece.first().map_or(Ordering::Less, |number| compare(widened(*number)))
+        });
+        if let Some(numbers) = found {
+            return (Place { piece, at: 0 }, numbers.first().copied().map(widened));
+        }
+        let piece = piece.saturating_sub(1);
+        let numbers = self.pieces.get(piece).map_or(&[][..], |numbers| numbers);
+        let (at, found) = search(numbers, &mut |number| compare(widened(*number)));
+        (Place { piece, at }, found.copied().map(widened))
+    }
+
+    /// Puts a number into its place, for which a full piece is cut in two.
+    fn put(&mut self, Place { mut piece, mut at }: Place, number: usize) {
+        if self.pieces.is_empty() {
+            self.pieces.push(Vec::new());
+        }
+        if let Some(numbers) = self.pieces.get_mut(piece)
+            && numbers.len() >= PIECE
+        {
+            // What comes in order fills each piece.
+            let half = if at == PIECE { PIECE } else { PIECE / 2 };
+            let rest = numbers.split_off(half);
+            self.pieces.insert(piece.saturating_add(1), rest);
+            if at > half || half == PIECE {
+                piece = piece.saturating_add(1);
+                at = at.saturating_sub(half);
+            }
+        }
+        if let Some(numbers) = self.pieces.get_mut(piece) {
+            // An entry takes more than an octet: there are not so many.
+            numbers.insert(at, u32::try_from(number).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Takes a number out.
+    fn remove(&mut self, place: Place) {
+        if let Some(numbers) = self.pieces.get_mut(place.piece) {
+            numbers.remove(place.at);
+            if numbers.is_empty() {
+                self.pieces.remove(place.piece);
+            }
+        }
+    }
+
+    /// Writes another number into a place.
+    fn renumber(&mut self, place: Place, number: usize) {
+        let there = self.pieces.get_mut(place.piece).and_then(|numbers| numbers.get_mut(place.at));
+        if let (Some(there), Ok(number)) = (there, u32::try_from(number)) {
+            *there = number;
+        }
+    }
+
+    /// Numbers the entries in their order, and has the entries exchanged accordingly.
+    fn settle(&mut self, count: usize, swap: &mut dyn FnMut(usize, usize)) {
+        // Where each entry belongs.
+        let mut wanted = vec![0; count];
+        for (position, number) in self.pieces.iter_mut().flatten().enumerate() {
+            if let Some(wanted) = wanted.get_mut(widened(*number)) {
+                *wanted = position;
+            }
+            *number = u32::try_from(position).unwrap_or(u32::MAX);
+        }
+        for position in 0..count {
+            while let Some(other) = wanted.get(position).copied().filter(|other| *other != position) {
+                wanted.swap(position, other);
+                swap(position, other);
+            }
+        }
+    }
+
+    /// The numbers in their order.
+    const fn walk(&self, count: usize) -> Walk<'_> {
+        let last = self.pieces.len().saturating_sub(1);
+        Walk { order: self, first: Place { piece: 0, at: 0 }, last, behind: None, left: count }
+    }
+}
+
+/// The numbers of an order from both ends.
+#[derive(Clone)]
+struct Walk<'o> {
+    order: &'o Order,
+    first: Place,
+    /// The piece of the next number from the end, and how many of its numbers are left; none: all.
+    last: usize,
+    behind: Option<usize>,
+    left: usize,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = usize;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let mut numbers = self.order.pieces.get(self.first.piece)?;
+        if self.first.at == numbers.len() {
+            self.first = Place { piece: self.first.piece.saturating_add(1), at: 0 };
+            numbers = self.order.pieces.get(self.first.piece)?;
+        }
+        let number = numbers.get(self.first.at)?;
+        self.first.at = self.first.at.saturating_add(1);
+        Some(widened(*number))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl DoubleEndedIterator for Walk<'_> {
+    #[inline(never)]
+    fn next_back(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        if self.behind == Some(0) {
+            self.last = self.last.saturating_sub(1);
+            self.behind = None;
+        }
+        let numbers = self.order.pieces.get(self.last)?;
+        let at = self.behind.unwrap_or(numbers.len()).checked_sub(1)?;
+        self.behind = Some(at);
+        numbers.get(at).copied().map(widened)
+    }
+}
+
+/// The first of sorted things that `compare` says is not less: its position, and itself if it is equal.
+fn search<'t, T>(things: &'t [T], compare: &mut dyn FnMut(&T) -> Ordering) -> (usize, Option<&'t T>) {
+    let (mut from, mut to) = (0, things.len());
     while from < to {
         let middle = usize::midpoint(from, to);
-        match order(middle) {
+        let Some(thing) = things.get(middle) else { break };
+        match compare(thing) {
             Ordering::Less => from = middle.saturating_add(1),
-            Ordering::Equal => return Ok(middle),
+            Ordering::Equal => return (middle, Some(thing)),
             Ordering::Greater => to = middle,
         }
     }
-    Err(from)
+    (from, None)
 }
 
-/// Where the key stands: `len` says how many entries a piece has, `order` how the key of an entry compares.
-fn place(
-    pieces: usize,
-    len: &dyn Fn(usize) -> usize,
-    order: &mut dyn FnMut(usize, usize) -> Ordering,
-) -> Found {
-    match search(pieces, |piece| order(piece, 0)) {
-        Ok(piece) => (piece, Ok(0)),
-        Err(0) => (0, Err(0)),
-        Err(after) => {
-            let piece = after.saturating_sub(1);
-            (piece, search(len(piece), |at| order(piece, at)))
-        }
-    }
+#[allow(clippy::as_conversions, reason = "the program runs on no processor of 16 bits")]
+const fn widened(number: u32) -> usize {
+    number as usize
 }
 
 impl<K, V> Default for Map<K, V> {
@@ -60,68 +191,64 @@ impl<K, V> Map<K, V> {
     /// An empty map.
     #[must_use]
     pub const fn new() -> Self {
-        Self { pieces: Vec::new() }
+        Self { entries: Vec::new(), order: Order { pieces: Vec::new() } }
     }
 
     /// The number of entries.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.pieces.iter().map(Vec::len).fold(0, usize::saturating_add)
+    pub const fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether there is no entry.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.entries.is_empty()
     }
 
     /// The entries, by key.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> + Clone {
-        self.pieces.iter().flatten().map(|(key, value)| (key, value))
+        let entries = &self.entries;
+        let entry = |number: usize| entries.get(number).map(|(key, value)| (key, value));
+        self.order.walk(entries.len()).filter_map(entry)
     }
 
     /// The keys in their order.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + Clone {
-        self.pieces.iter().flatten().map(|(key, _)| key)
+        self.iter().map(|(key, _)| key)
     }
 
     /// The values in the order of their keys.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> + Clone {
-        self.pieces.iter().flatten().map(|(_, value)| value)
+        self.iter().map(|(_, value)| value)
     }
 
     /// The same, to be changed.
     pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
-        self.pieces.iter_mut().flatten().map(|(_, value)| value)
+        self.settle();
+        self.entries.iter_mut().map(|(_, value)| value)
     }
 
     /// The values alone, in the order of their keys.
     pub fn into_values(self) -> impl Iterator<Item = V> {
-        self.pieces.into_iter().flatten().map(|(_, value)| value)
+        self.into_iter().map(|(_, value)| value)
     }
 
-    /// Keeps what `keep` says.
-    pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        for piece in &mut self.pieces {
-            piece.retain_mut(|(key, value)| keep(key, value));
-        }
-        self.pieces.retain(|piece| !piece.is_empty());
+    /// Brings the entries into the order of their keys.
+    fn settle(&mut self) {
+        let entries = &mut self.entries;
+        self.order.settle(entries.len(), &mut |one, other| entries.swap(one, other));
     }
 }
 
 impl<K: Ord, V> Map<K, V> {
-    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Found
+    fn find<Q: Ord + ?Sized>(&self, key: &Q) -> (Place, Option<usize>)
     where
         K: Borrow<Q>,
     {
-        let key_of = |piece: usize, at: usize| self.pieces.get(piece).and_then(|piece| piece.get(at));
-        place(self.pieces.len(), &|piece| self.pieces.get(piece).map_or(0, Vec::len), &mut |piece, at| {
-            key_of(piece, at).map_or(Ordering::Less, |(own, _)| own.borrow().cmp(key))
+        self.order.find(&mut |number| {
+            self.entries.get(number).map_or(Ordering::Less, |(own, _)| own.borrow().cmp(key))
         })
-    }
-
-    fn at(&mut self, piece: usize, at: usize) -> Option<&mut V> {
-        self.pieces.get_mut(piece)?.get_mut(at).map(|(_, value)| value)
     }
 
     /// The value of a key.
@@ -130,8 +257,7 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (piece, at) = self.find(key);
-        self.pieces.get(piece)?.get(at.ok()?).map(|(_, value)| value)
+        self.entries.get(self.find(key).1?).map(|(_, value)| value)
     }
 
     /// The same, to be changed.
@@ -140,8 +266,8 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (piece, at) = self.find(key);
-        self.at(piece, at.ok()?)
+        let number = self.find(key).1?;
+        self.entries.get_mut(number).map(|(_, value)| value)
     }
 
     /// Whether there is such a key.
@@ -150,18 +276,17 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.find(key).1.is_ok()
+        self.find(key).1.is_some()
     }
 
     /// Puts a value in the place of the one that the key had, which is returned.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.find(&key) {
-            (piece, Ok(at)) => self.at(piece, at).map(|old| core::mem::replace(old, value)),
-            (piece, Err(at)) => {
-                self.put(piece, at, (key, value));
-                None
-            }
+        let (place, number) = self.find(&key);
+        if let Some((_, old)) = number.and_then(|number| self.entries.get_mut(number)) {
+            return Some(core::mem::replace(old, value));
         }
+        self.put(place, (key, value));
+        None
     }
 
     /// Changes the value of a key; one that is not there is made before.
@@ -169,42 +294,19 @@ impl<K: Ord, V> Map<K, V> {
     where
         V: Default,
     {
-        let (piece, at) = self.find(&key);
-        let at = match at {
-            Ok(at) => {
-                if let Some(value) = self.at(piece, at) {
-                    return change(value);
-                }
-                at
-            }
-            Err(at) => at,
-        };
+        let (place, number) = self.find(&key);
+        if let Some((_, value)) = number.and_then(|number| self.entries.get_mut(number)) {
+            return change(value);
+        }
         let mut value = V::default();
         let outcome = change(&mut value);
-        self.put(piece, at, (key, value));
+        self.put(place, (key, value));
         outcome
     }
 
-    /// Puts a new entry into its place, for which a full piece is cut in two.
-    fn put(&mut self, mut piece: usize, mut at: usize, entry: (K, V)) {
-        if piece >= self.pieces.len() {
-            self.pieces.push(Vec::new());
-        }
-        if let Some(entries) = self.pieces.get_mut(piece)
-            && entries.len() >= PIECE
-        {
-            // What comes in order fills each piece.
-            let half = if at == PIECE { PIECE } else { PIECE / 2 };
-            let rest = entries.split_off(half);
-            self.pieces.insert(piece.saturating_add(1), rest);
-            if at > half || half == PIECE {
-                piece = piece.saturating_add(1);
-                at = at.saturating_sub(half);
-            }
-        }
-        if let Some(entries) = self.pieces.get_mut(piece) {
-            entries.insert(at, entry);
-        }
+    fn put(&mut self, place: Place, entry: (K, V)) {
+        self.order.put(place, self.entries.len());
+        self.entries.push(entry);
     }
 
     /// Takes an entry out.
@@ -212,13 +314,14 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let (piece, at) = self.find(key);
-        let entries = self.pieces.get_mut(piece)?;
-        let (_, value) = entries.remove(at.ok()?);
-        if entries.is_empty() {
-            self.pieces.remove(piece);
-        }
-        Some(value)
+        let (place, number) = self.find(key);
+        let number = number?;
+        // The last entry takes the number of the one that goes.
+        let (last, _) = self.entries.last()?;
+        let moved = self.find(last.borrow()).0;
+        self.order.renumber(moved, number);
+        self.order.remove(place);
+        Some(self.entries.swap_remove(number).1)
     }
 }
 
@@ -246,10 +349,11 @@ impl<K: Eq, V: Eq> Eq for Map<K, V> {}
 
 impl<K, V> IntoIterator for Map<K, V> {
     type Item = (K, V);
-    type IntoIter = core::iter::Flatten<std::vec::IntoIter<Vec<(K, V)>>>;
+    type IntoIter = std::vec::IntoIter<(K, V)>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.pieces.into_iter().flatten()
+    fn into_iter(mut self) -> Self::IntoIter {
+        self.settle();
+        self.entries.into_iter()
     }
 }
 
@@ -358,23 +462,30 @@ mod tests {
                     (tree.get(&key), tree.contains_key(&key))
                 ),
             }
-            assert!(map.pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE));
+            assert!(map.order.pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE));
         }
-        assert!(map.len() == tree.len() && map.pieces.len() > 10);
+        assert!(map.len() == tree.len() && map.order.pieces.len() > 10);
         assert!(map.iter().eq(tree.iter()) && map.keys().rev().eq(tree.keys().rev()));
-        map.retain(|key, value| key % 3 == 0 && *value > 9);
-        tree.retain(|key, value| key % 3 == 0 && *value > 9);
-        assert!(map.values().eq(tree.values()) && map.len() == tree.len());
+        let half = |count: usize| count / 2;
+        let (front, back) = (map.values().take(half(map.len())), tree.values().take(half(tree.len())));
+        assert!(front.eq(back));
+        let mut both_ends = map.keys();
+        let (first, last) = (both_ends.next(), both_ends.next_back());
+        assert!(first == tree.keys().next() && last == tree.keys().next_back());
+        assert_eq!(both_ends.clone().count() + 2, map.len());
+        assert!(both_ends.rev().eq(tree.keys().rev().skip(1).take(map.len() - 2)));
+        map.values_mut().zip(tree.values_mut()).for_each(|(one, other)| assert_eq!(one, other));
+        assert!(map.iter().eq(tree.iter()) && tree.iter().all(|(key, value)| map.get(key) == Some(value)));
         assert!(map.into_iter().eq(tree));
     }
 
     #[test]
     fn what_comes_in_order_fills_the_pieces() {
         let rising: Set<u32> = (0..10_000).collect();
-        assert_eq!(rising.0.pieces.len(), 10_000_usize.div_ceil(PIECE));
+        assert_eq!(rising.0.order.pieces.len(), 10_000_usize.div_ceil(PIECE));
         let falling: Set<u32> = (0..10_000).rev().collect();
         assert!(falling.iter().eq(rising.iter()));
-        assert!(falling.0.pieces.len() < 200);
+        assert!(falling.0.order.pieces.len() < 200);
         let tree: BTreeSet<u32> = (0..10_000).collect();
         assert!(rising.iter().eq(&tree) && rising.contains(&9_999) && !rising.contains(&10_000));
     }
