@@ -4,8 +4,6 @@
 //! brace is told and ignored; the block of an unknown word is skipped whole.
 
 use core::cell::Cell;
-use core::hash::{Hash, Hasher};
-use std::hash::DefaultHasher;
 
 use super::diag::{Diagnostic, Diagnostics, Mark, Severity};
 use super::line::Line;
@@ -15,6 +13,7 @@ use super::scalar::{Value, value};
 use super::text;
 use super::tree::{Cursor, Item, Node, Place, Position, Tree, Word};
 use super::value;
+use crate::base::digest;
 
 /// Which keywords of one object were given before, over all its blocks.
 #[derive(Clone, Debug, Default)]
@@ -363,9 +362,7 @@ fn begin(head: &Head, given: &mut Given, quiet: bool, cursor: &mut Cursor<'_>, l
 
 /// A mark of the words of a line, alike for alike words.
 fn digest(line: &Line<'_>) -> u64 {
-    let mut digest = DefaultHasher::new();
-    line.args.iter().for_each(|word| word.text.hash(&mut digest));
-    digest.finish()
+    line.args.iter().fold(digest::EMPTY, |before, word| digest::fnv(digest::fnv(before, word.text), "\0"))
 }
 
 /// No block is read.

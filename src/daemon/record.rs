@@ -1,8 +1,6 @@
 //! What the parent remembers of each object of a child, so that a replaced child goes on where the old one was.
 
 use core::fmt::{self, Display, Write};
-use core::hash::{Hash, Hasher};
-use std::collections::HashSet;
 
 use crate::base::digest;
 
@@ -58,12 +56,6 @@ impl PartialEq for Record {
 
 impl Eq for Record {}
 
-impl Hash for Record {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
 /// The bits of a record that hold the state.
 const STATE: u64 = 3;
 
@@ -106,14 +98,15 @@ pub const fn over(name: u64) -> u64 {
 /// The records of one child's objects.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    objects: HashSet<Record>,
+    /// By key.
+    objects: Vec<Record>,
 }
 
 impl Records {
     /// No records, room for `objects` of them.
     #[must_use]
     pub fn new(objects: usize) -> Self {
-        Self { objects: HashSet::with_capacity(objects) }
+        Self { objects: Vec::with_capacity(objects) }
     }
 
     /// Makes room for `objects` in all. For load time: allocates.
@@ -123,20 +116,31 @@ impl Records {
 
     /// Notes what a child reported.
     pub fn note(&mut self, record: Record) {
-        if record.state() == GONE {
-            self.objects.remove(&record);
-        } else {
-            self.objects.replace(record);
+        match self.position(record.key()) {
+            Ok(position) if record.state() == GONE => {
+                self.objects.remove(position);
+            }
+            Ok(position) => {
+                if let Some(known) = self.objects.get_mut(position) {
+                    *known = record;
+                }
+            }
+            Err(_) if record.state() == GONE => {}
+            Err(position) => self.objects.insert(position, record),
         }
+    }
+
+    fn position(&self, key: u64) -> Result<usize, usize> {
+        self.objects.binary_search_by_key(&key, |record| record.key())
     }
 
     /// The state of the object with this [`key`].
     #[must_use]
     pub fn of(&self, key: u64) -> Option<u8> {
-        self.objects.get(&Record::new(key, GONE)).map(|record| record.state())
+        self.objects.get(self.position(key & !STATE).ok()?).map(|record| record.state())
     }
 
-    /// All of them, in no order.
+    /// All of them, by key.
     pub fn iter(&self) -> impl Iterator<Item = Record> {
         self.objects.iter().copied()
     }

@@ -3,12 +3,10 @@
 //! Only named interfaces are kept. Addresses that the child itself puts on them are not entered here, so that
 //! "the first address of the interface" is the machine's own.
 
-use std::collections::HashMap;
-
 use crate::base::addr::{Family, IpAddr, Prefix};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::mac::Mac;
-use crate::base::map::Set;
+use crate::base::map::{Map, Set};
 use crate::base::name::IfName;
 use crate::sys::netlink::link::{ETHERNET, Link as KernelLink, OperState};
 
@@ -177,8 +175,8 @@ pub enum Change {
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     links: Vec<Link>,
-    by_name: HashMap<IfName, LinkId>,
-    by_index: HashMap<IfIndex, LinkId>,
+    by_name: Map<IfName, LinkId>,
+    by_index: Map<IfIndex, LinkId>,
     nowhere: Option<LinkId>,
 }
 

@@ -1,12 +1,10 @@
 //! A part that many objects have alike: they share one, so that thousands of objects stay small.
 
-use core::borrow::Borrow;
-use core::hash::{Hash, Hasher};
 use core::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 /// A value that others may share. Who changes it has one of its own from then on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Common<T>(Arc<T>);
 
 impl<T> Common<T> {
@@ -14,6 +12,18 @@ impl<T> Common<T> {
     #[must_use]
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
+    }
+}
+
+impl<T> Clone for Common<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Default> Default for Common<T> {
+    fn default() -> Self {
+        Self::new(T::default())
     }
 }
 
@@ -38,12 +48,6 @@ impl<T: Clone> DerefMut for Common<T> {
     }
 }
 
-impl<T> Borrow<T> for Common<T> {
-    fn borrow(&self) -> &T {
-        &self.0
-    }
-}
-
 impl<T: PartialEq> PartialEq for Common<T> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
@@ -51,12 +55,6 @@ impl<T: PartialEq> PartialEq for Common<T> {
 }
 
 impl<T: Eq> Eq for Common<T> {}
-
-impl<T: Hash> Hash for Common<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
 
 impl<T> Common<T> {
     /// Whether both are one value, not only alike.

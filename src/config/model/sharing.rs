@@ -1,42 +1,41 @@
 //! Instances share what they have alike, so that thousands of them stay small.
 
-use std::collections::HashSet;
-
 use super::instance::Settings;
 use super::{Common, Instance};
+use crate::base::map::Map;
 use crate::proto::vrrp::Params;
 
 /// Lets instances share what they have alike.
 #[derive(Debug, Default)]
 pub struct Sharing {
-    params: HashSet<Common<Params>>,
+    /// By virtual router id, those that were met last.
+    params: Map<u8, Vec<Common<Params>>>,
     /// Those that were met last; a configuration has few.
     settings: Vec<Common<Settings>>,
 }
 
-/// Kinds of settings that are looked through for each instance.
+/// Kinds that are looked through for each instance.
 const KINDS: usize = 16;
+
+/// Puts one of the known values in the place of its like; a new value becomes known.
+fn share<T: Eq>(known: &mut Vec<Common<T>>, value: &mut Common<T>) {
+    if let Some(known) = known.iter().find(|known| **known == *value) {
+        *value = known.clone();
+        return;
+    }
+    if known.len() == KINDS {
+        known.remove(0);
+    }
+    known.push(value.clone());
+}
 
 impl Sharing {
     /// Gives an instance the parameters and the settings of one that it was given before, if they are the same.
     pub fn share(&mut self, instance: &mut Instance) {
-        match self.params.get(&instance.params) {
-            Some(known) => instance.params = known.clone(),
-            None => {
-                self.params.insert(instance.params.clone());
-            }
+        self.params.change(instance.params.vrid, |known| share(known, &mut instance.params));
+        if !instance.settings.has_places() {
+            share(&mut self.settings, &mut instance.settings);
         }
-        if instance.settings.has_places() {
-            return;
-        }
-        if let Some(known) = self.settings.iter().find(|known| **known == instance.settings) {
-            instance.settings = known.clone();
-            return;
-        }
-        if self.settings.len() == KINDS {
-            self.settings.remove(0);
-        }
-        self.settings.push(instance.settings.clone());
     }
 }
 

@@ -10,7 +10,7 @@ pub use crate::wire::vrrp::Version;
 use crate::wire::vrrp::advert_len;
 
 /// The `state` keyword: how an instance begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// Listen first. An address owner (priority 255) does not and begins as MASTER all the same.
     #[default]
@@ -20,7 +20,7 @@ pub enum Start {
 }
 
 /// Authentication of version 2 (RFC 2338 section 5.3.6).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Auth {
     /// Type 0.
     #[default]
@@ -32,7 +32,7 @@ pub enum Auth {
 }
 
 /// Up to eight octets, padded with NUL. Cleared when dropped, and never printed.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Password([u8; 8]);
 
 impl Password {
@@ -66,7 +66,7 @@ impl core::fmt::Debug for Password {
 }
 
 /// When the addresses are announced by gratuitous ARP or unsolicited neighbour advertisement.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GarpParams {
     /// Rounds of a burst on becoming MASTER; 1 or more.
     pub repeat: u32,
@@ -96,7 +96,7 @@ impl Default for GarpParams {
 }
 
 /// One virtual router.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Params {
     /// Protocol version spoken; adverts of the other one are refused.
     pub version: Version,

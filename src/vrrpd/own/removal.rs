@@ -3,8 +3,6 @@
 //! The kernel waits some 25 ms for each interface that is deleted by itself, and once for a group of them however many
 //! there are. So what goes together is put into a group that nobody uses and deleted with it: a thousand in a second.
 
-use std::hash::{BuildHasher, RandomState};
-
 use nix::errno::Errno;
 
 use super::{MAY, MUST};
@@ -13,6 +11,7 @@ use crate::base::limit;
 use crate::base::map::Set;
 use crate::base::name::IfName;
 use crate::child::links::Kind;
+use crate::sys::file;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::link::Which;
 use crate::vrrpd::report;
@@ -38,8 +37,7 @@ pub(super) const fn is_way_out(group: u32) -> bool {
 /// A group that nobody can know before interfaces are in it: no other program chooses it between a look and what is done
 /// upon it.
 fn draw() -> u32 {
-    // Keyed anew by the system each time.
-    let number = RandomState::new().hash_one(()) & u64::from(DRAWN);
+    let number = file::random() & u64::from(DRAWN);
     WAY_OUT | u32::try_from(number).unwrap_or(0)
 }
 

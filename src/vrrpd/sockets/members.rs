@@ -2,13 +2,12 @@
 //! each with as many memberships as the kernel allows. One receiver gets, for all macvlans of an interface, what these
 //! sockets have joined.
 
-use std::collections::HashMap;
 use std::io;
 
 use crate::base::addr::{Family, IpAddr};
 use crate::base::id::{IfIndex, LinkId};
 use crate::base::limit;
-use crate::base::map::Set;
+use crate::base::map::{Map, Set};
 use crate::sys::raw::member::MemberSocket;
 
 /// A group on an interface.
@@ -17,7 +16,7 @@ pub type Place = (IpAddr, LinkId);
 /// All memberships.
 #[derive(Default)]
 pub struct Members {
-    places: HashMap<Place, Membership>,
+    places: Map<Place, Membership>,
     holders: Vec<Holder>,
 }
 
@@ -83,7 +82,7 @@ impl Members {
 
     /// Joins everything again, for interfaces may have gone and come back unseen.
     pub fn join_again(&self) {
-        for ((group, _), membership) in &self.places {
+        for ((group, _), membership) in self.places.iter() {
             let holder = self.holders.get(membership.holder);
             if let Some(socket) = holder.and_then(|holder| holder.socket.as_ref()) {
                 let _ = socket.leave(*group, membership.index);
