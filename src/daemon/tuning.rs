@@ -190,7 +190,8 @@ impl Tuner {
         if wanted.processors != self.now.processors {
             let set = if wanted.processors.is_empty() { &self.processors } else { &wanted.processors };
             if let Err(error) = sched::set_processors(set) {
-                log::warn!("Unable to keep to the processors {set:?}: {error}");
+                let set = set.iter().fold(String::new(), |all, one| format!("{all} {one}"));
+                log::warn!("Unable to keep to the processors{set}: {error}");
             }
         }
         if wanted.no_swap != self.now.no_swap

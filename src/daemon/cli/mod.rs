@@ -18,8 +18,8 @@ use lexopt::prelude::{Long, Short, Value};
 
 use super::log::{self, Facility};
 use crate::base::exit::Exit;
-#[cfg(not(all(feature = "lvs", feature = "snmp", feature = "tools")))]
-use crate::base::feature;
+#[cfg(not(all(feature = "lvs", feature = "snmp", feature = "status", feature = "tools")))]
+use crate::base::feature::{self, Feature};
 use crate::sys::signal::Signal;
 #[cfg(feature = "status")]
 pub use control::control_socket;
@@ -161,6 +161,122 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Invocation {
     }
 }
 
+/// An option.
+struct Known {
+    /// A space if it has none.
+    short: char,
+    long: &'static str,
+    does: Does,
+}
+
+/// What an option does.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Turns something on.
+    On(fn(&mut Options) -> &mut bool),
+    /// Names a file.
+    Path(fn(&mut Options) -> &mut Option<PathBuf>),
+    /// Is followed by a text.
+    Text(fn(&mut Options) -> &mut Option<String>),
+    /// What always holds, or has no part here: lines are never held back in a log file, a stop always drops addresses
+    /// unless -V keeps them, there is no allocator of our own to check.
+    Nothing,
+    /// Needs a feature that this build lacks.
+    #[cfg(not(all(feature = "lvs", feature = "snmp", feature = "status", feature = "tools")))]
+    Lacking(&'static Feature),
+    /// keepalived has it only where that was compiled in, and Debian's has not: what is missing.
+    Absent(&'static str),
+    NoSyslog,
+    CorePattern,
+    Umask,
+    Facility,
+    Test,
+    LintOff,
+    #[cfg(feature = "tools")]
+    Explain,
+    #[cfg(feature = "tools")]
+    Compare,
+    SignalNumber,
+    Version,
+    Help,
+    #[cfg(feature = "lvs")]
+    Genhash,
+    #[cfg(feature = "status")]
+    Control,
+}
+
+const fn known(short: char, long: &'static str, does: Does) -> Known {
+    Known { short, long, does }
+}
+
+const KNOWN: &[Known] = &[
+    known('f', "use-file", Does::Path(|options| &mut options.config)),
+    known('i', "config-id", Does::Text(|options| &mut options.config_id)),
+    known('e', "all-config", Does::On(|options| &mut options.all_config)),
+    known('d', "dump-conf", Does::On(|options| &mut options.dump)),
+    known('P', "vrrp", Does::On(|options| &mut options.only.vrrp)),
+    known('C', "check", Does::On(|options| &mut options.only.checkers)),
+    known('B', "no_bfd", Does::On(|options| &mut options.no_bfd)),
+    known(' ', "all", Does::On(|options| &mut options.all)),
+    known('n', "dont-fork", Does::On(|options| &mut options.foreground)),
+    known('R', "dont-respawn", Does::On(|options| &mut options.no_respawn)),
+    known('V', "dont-release-vrrp", Does::On(|options| &mut options.keep_vrrp)),
+    known('I', "dont-release-ipvs", Does::On(|options| &mut options.keep_ipvs)),
+    known('a', "address-monitoring", Does::On(|options| &mut options.address_monitoring)),
+    known(' ', "ignore-sigint", Does::On(|options| &mut options.ignore_interrupt)),
+    known('m', "core-dump", Does::On(|options| &mut options.core_dump)),
+    known('M', "core-dump-pattern", Does::CorePattern),
+    known('u', "umask", Does::Umask),
+    known('p', "pid", Does::Path(|options| &mut options.pid_files.parent)),
+    known('r', "vrrp_pid", Does::Path(|options| &mut options.pid_files.vrrp)),
+    known('c', "checkers_pid", Does::Path(|options| &mut options.pid_files.checkers)),
+    known('b', "bfd_pid", Does::Path(|options| &mut options.pid_files.bfd)),
+    known('l', "log-console", Does::On(|options| &mut options.log.console)),
+    known('D', "log-detail", Does::On(|options| &mut options.log.detail)),
+    known('G', "no-syslog", Does::NoSyslog),
+    known('g', "log-file", Does::Path(|options| &mut options.log.file)),
+    known('S', "log-facility", Does::Facility),
+    #[cfg(feature = "snmp")]
+    known('A', "snmp-agent-socket", Does::Text(|options| &mut options.snmp_socket)),
+    #[cfg(feature = "snmp")]
+    known('x', "snmp", Does::On(|options| &mut options.snmp)),
+    #[cfg(not(feature = "snmp"))]
+    known('A', "snmp-agent-socket", Does::Lacking(&feature::SNMP)),
+    #[cfg(not(feature = "snmp"))]
+    known('x', "snmp", Does::Lacking(&feature::SNMP)),
+    known('X', "release-vips", Does::Nothing),
+    known(' ', "flush-log-file", Does::Nothing),
+    known(' ', "no-mem-check", Does::Nothing),
+    known('t', "config-test", Does::Test),
+    known(' ', "lint-off", Does::LintOff),
+    #[cfg(feature = "tools")]
+    known(' ', "explain", Does::Explain),
+    #[cfg(feature = "tools")]
+    known(' ', "compare", Does::Compare),
+    #[cfg(not(feature = "tools"))]
+    known(' ', "explain", Does::Lacking(&feature::TOOLS)),
+    #[cfg(not(feature = "tools"))]
+    known(' ', "compare", Does::Lacking(&feature::TOOLS)),
+    known(' ', "signum", Does::SignalNumber),
+    known('v', "version", Does::Version),
+    known('h', "help", Does::Help),
+    #[cfg(feature = "lvs")]
+    known('T', "genhash", Does::Genhash),
+    #[cfg(not(feature = "lvs"))]
+    known('T', "genhash", Does::Lacking(&feature::LVS)),
+    #[cfg(feature = "status")]
+    known(' ', "control-socket", Does::Path(|options| &mut options.control_socket)),
+    #[cfg(feature = "status")]
+    known(' ', "ctl", Does::Control),
+    #[cfg(not(feature = "status"))]
+    known(' ', "control-socket", Does::Lacking(&feature::STATUS)),
+    #[cfg(not(feature = "status"))]
+    known(' ', "ctl", Does::Lacking(&feature::STATUS)),
+    known('s', "namespace", Does::Text(|options| &mut options.namespace)),
+    known(' ', "perf", Does::Absent("perf recording, but perf record -p works")),
+    known(' ', "debug", Does::Absent("debug options, but -D logs details")),
+];
+
 fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
     let mut parser = lexopt::Parser::from_iter(words);
     let mut options = Options::default();
@@ -168,117 +284,82 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
     #[cfg(feature = "tools")]
     let mut questions = questions::Questions::default();
     while let Some(argument) = parser.next().map_err(|error| refuse(&error))? {
-        match argument {
-            Short('f') | Long("use-file") => options.config = Some(path(&mut parser)?),
-            Short('i') | Long("config-id") => options.config_id = Some(string(&mut parser)?),
-            Short('e') | Long("all-config") => options.all_config = true,
-            Short('d') | Long("dump-conf") => options.dump = true,
-            Short('P') | Long("vrrp") => options.only.vrrp = true,
-            Short('C') | Long("check") => options.only.checkers = true,
-            Short('B') | Long("no_bfd") => options.no_bfd = true,
-            Long("all") => options.all = true,
-            Short('n') | Long("dont-fork") => options.foreground = true,
-            Short('R') | Long("dont-respawn") => options.no_respawn = true,
-            Short('V') | Long("dont-release-vrrp") => options.keep_vrrp = true,
-            Short('I') | Long("dont-release-ipvs") => options.keep_ipvs = true,
-            Short('a') | Long("address-monitoring") => options.address_monitoring = true,
-            Long("ignore-sigint") => options.ignore_interrupt = true,
-            Short('m') | Long("core-dump") => options.core_dump = true,
-            Short('M') | Long("core-dump-pattern") => {
+        let found = match &argument {
+            Short(short) => KNOWN.iter().find(|known| known.short == *short && *short != ' '),
+            Long(long) => KNOWN.iter().find(|known| known.long == *long),
+            // keepalived ignores stray words.
+            #[cfg(feature = "tools")]
+            Value(word) => {
+                questions.word(word.clone());
+                continue;
+            }
+            #[cfg(not(feature = "tools"))]
+            Value(_) => continue,
+        };
+        let Some(Known { long, does, .. }) = found else {
+            return Err(refuse(&argument.unexpected()));
+        };
+        match *does {
+            Does::On(field) => *field(&mut options) = true,
+            Does::Path(field) => *field(&mut options) = Some(path(&mut parser)?),
+            Does::Text(field) => *field(&mut options) = Some(string(&mut parser)?),
+            Does::Nothing => {}
+            #[cfg(not(all(feature = "lvs", feature = "snmp", feature = "status", feature = "tools")))]
+            Does::Lacking(feature) => {
+                let short = found.map(|known| known.short).filter(|short| *short != ' ');
+                let short = short.map_or_else(String::new, |short| format!("-{short}, "));
+                let spelt = format!("{short}--{long}");
+                return Err(wrong(format!("{NAME}: {}\n", feature.lacking(&spelt))));
+            }
+            Does::Absent(what) => {
+                return Err(wrong(format!("{NAME}: --{long}: this version has no {what}\n")));
+            }
+            Does::NoSyslog => options.log.syslog = false,
+            Does::CorePattern => {
                 options.core_dump = true;
                 let pattern = parser.optional_value().map(|value| value.to_string_lossy().into_owned());
                 options.core_pattern = Some(pattern.unwrap_or_else(|| "core".to_owned()));
             }
-            Short('u') | Long("umask") => {
+            Does::Umask => {
                 let value = string(&mut parser)?;
                 match umask(&value) {
                     Some(mask) => options.umask = Some(mask),
                     None => options.complaints.push(format!("Invalid --umask option {value}")),
                 }
             }
-            Short('p') | Long("pid") => options.pid_files.parent = Some(path(&mut parser)?),
-            Short('r') | Long("vrrp_pid") => options.pid_files.vrrp = Some(path(&mut parser)?),
-            Short('c') | Long("checkers_pid") => options.pid_files.checkers = Some(path(&mut parser)?),
-            Short('b') | Long("bfd_pid") => options.pid_files.bfd = Some(path(&mut parser)?),
-            Short('l') | Long("log-console") => options.log.console = true,
-            Short('D') | Long("log-detail") => options.log.detail = true,
-            Short('G') | Long("no-syslog") => options.log.syslog = false,
-            Short('g') | Long("log-file") => options.log.file = Some(path(&mut parser)?),
-            Short('S') | Long("log-facility") => {
+            Does::Facility => {
                 let value = string(&mut parser)?;
                 match facility(&value) {
                     Some(facility) => options.log.facility = facility,
                     None => options.complaints.push(format!("Invalid log facility '{value}'")),
                 }
             }
-            // The socket of an agent that only -x would talk to; lines are never held back; there is no
-            // allocator of our own to check.
-            #[cfg(feature = "snmp")]
-            Short('A') | Long("snmp-agent-socket") => options.snmp_socket = Some(string(&mut parser)?),
-            #[cfg(not(feature = "snmp"))]
-            Short('A') | Long("snmp-agent-socket") => {
-                path(&mut parser)?;
-                return Err(wrong(format!("{NAME}: {}\n", feature::SNMP.lacking("-A, --snmp-agent-socket"))));
-            }
-            // A stop always drops addresses, unless -V keeps them, and each line of a log file is flushed.
-            Short('X') | Long("release-vips" | "flush-log-file" | "no-mem-check") => {}
-            Short('t') | Long("config-test") => test = Some(parser.optional_value().map(PathBuf::from)),
+            Does::Test => test = Some(parser.optional_value().map(PathBuf::from)),
             #[cfg(feature = "tools")]
-            Long("lint-off") => questions::lint_off(&string(&mut parser)?, &mut options),
-            #[cfg(feature = "tools")]
-            Long("explain") => questions.explain(parser.optional_value()),
-            #[cfg(feature = "tools")]
-            Long("compare") => questions.compare(parser.optional_value()),
+            Does::LintOff => questions::lint_off(&string(&mut parser)?, &mut options),
             #[cfg(not(feature = "tools"))]
-            Long("lint-off") => {
+            Does::LintOff => {
                 // A start script may give it; no check is made, as it wants.
                 string(&mut parser)?;
                 options.complaints.push(feature::TOOLS.lacking("--lint-off"));
             }
-            #[cfg(not(feature = "tools"))]
-            Long(name @ ("explain" | "compare")) => {
-                let text = format!("{NAME}: {}\n", feature::TOOLS.lacking(&format!("--{name}")));
-                return Err(wrong(text));
-            }
-            Long("signum") => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
-            Short('v') | Long("version") => return Ok(print(text::version())),
-            Short('h') | Long("help") => return Ok(print(text::help())),
+            #[cfg(feature = "tools")]
+            Does::Explain => questions.explain(parser.optional_value()),
+            #[cfg(feature = "tools")]
+            Does::Compare => questions.compare(parser.optional_value()),
+            Does::SignalNumber => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
+            Does::Version => return Ok(print(text::version())),
+            Does::Help => return Ok(print(text::help())),
             #[cfg(feature = "lvs")]
-            Short('T') | Long("genhash") => {
+            Does::Genhash => {
                 let rest = parser.raw_args().map_err(|error| refuse(&error))?.collect();
                 return Ok(Invocation::Genhash(format!("{NAME} --{GENHASH}"), rest));
             }
-            #[cfg(not(feature = "lvs"))]
-            Short('T') | Long("genhash") => {
-                return Err(wrong(format!("{NAME}: {}\n", feature::LVS.lacking("-T, --genhash"))));
-            }
             #[cfg(feature = "status")]
-            Long("control-socket") => options.control_socket = Some(path(&mut parser)?),
-            #[cfg(feature = "status")]
-            Long("ctl") => {
+            Does::Control => {
                 let rest = parser.raw_args().map_err(|error| refuse(&error))?.collect();
                 return control::ask(&options, rest);
             }
-            #[cfg(not(feature = "status"))]
-            Long(name @ ("control-socket" | "ctl")) => {
-                return Err(wrong(format!("{NAME}: {}\n", feature::STATUS.lacking(&format!("--{name}")))));
-            }
-            #[cfg(feature = "snmp")]
-            Short('x') | Long("snmp") => options.snmp = true,
-            #[cfg(not(feature = "snmp"))]
-            Short('x') | Long("snmp") => {
-                return Err(wrong(format!("{NAME}: {}\n", feature::SNMP.lacking("-x, --snmp"))));
-            }
-            Short('s') | Long("namespace") => options.namespace = Some(string(&mut parser)?),
-            // keepalived has these two only where they were compiled in; Debian's has not.
-            Long("perf") => return Err(absent("--perf", "perf recording, but perf record -p works")),
-            Long("debug") => return Err(absent("--debug", "debug options, but -D logs details")),
-            // keepalived ignores stray words.
-            #[cfg(feature = "tools")]
-            Value(word) => questions.word(word),
-            #[cfg(not(feature = "tools"))]
-            Value(_) => {}
-            other => return Err(refuse(&other.unexpected())),
         }
     }
     #[cfg(feature = "tools")]
@@ -318,14 +399,10 @@ fn refuse(error: &lexopt::Error) -> Answer {
         lexopt::Error::UnexpectedValue { option, value } => {
             format!("Unknown option {option}={}\n", value.to_string_lossy())
         }
-        other => format!("{other}\n"),
+        // The other errors are of values, which are taken as they are.
+        _ => "Missing parameter\n".to_owned(),
     };
-    Answer { text, output: false, exit: Exit::Fatal }
-}
-
-fn absent(option: &str, feature: &str) -> Answer {
-    let text = format!("{NAME}: {option}: this version has no {feature}\n");
-    Answer { text, output: false, exit: Exit::Fatal }
+    wrong(text)
 }
 
 fn print(text: String) -> Invocation {
@@ -342,7 +419,7 @@ fn signal_number(name: &str) -> Answer {
         "JSON" => Signal::Json,
         _ => {
             let text = format!("Unknown sigfunc {name}\n");
-            return Answer { text, output: false, exit: Exit::Fatal };
+            return wrong(text);
         }
     };
     Answer { text: format!("{}\n", signal.number()), output: true, exit: Exit::Ok }
