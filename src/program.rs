@@ -233,7 +233,7 @@ impl Keepalived<'_> {
         }
         let ledger = ledger(&settings(&read.model, self.options));
         // Of the configuration only what does not decide what is taken off.
-        let outline = Model { daemon: read.model.daemon, global: read.model.global, ..Model::default() };
+        let outline = Model::outline(read.model.daemon, read.model.global);
         vrrpd::clean(&Arc::new(outline), ledger, vrrpd::Marked::All);
     }
 }
@@ -496,7 +496,7 @@ impl Loaded {
         let scratch = read.model.global.files.tmp_config_directory.clone();
         let (daemon, global) = (read.model.daemon.clone(), read.model.global.clone());
         Self {
-            outline: Arc::new(Model { daemon, global, ..Model::default() }),
+            outline: Arc::new(Model::outline(daemon, global)),
             vrrp: !read.model.instances.is_empty() || read.model.network.has_static(),
             services: !read.model.services.is_empty(),
             sessions: !read.model.bfds.is_empty(),

@@ -11,7 +11,7 @@ use super::block::{inside, name};
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
 use super::keyword::{Given, Object, Scope, lines, read};
 use super::line::Line;
-use super::model::{At, Model, Sharing};
+use super::model::{At, Common, Global, Model, Sharing};
 use super::names::{InstanceNames, Names, OwnNotices, Pending};
 use super::resolve;
 use super::row::Row;
@@ -151,6 +151,7 @@ impl Assembly {
 
     fn global(&mut self, tree: &Tree, found: &mut Diagnostics) {
         let (mut given, mut instances) = (Given::default(), 0_usize);
+        let mut global = Global::default();
         for object in self.objects.iter().map(|place| Object::at(tree, *place)) {
             match object.node.keyword().text {
                 "vrrp_instance" => instances = instances.saturating_add(1),
@@ -158,13 +159,13 @@ impl Assembly {
                     if let Some(extra) = object.node.arguments().next() {
                         found.note(extra, format!("'{}' after global_defs is not used", extra.text));
                     }
-                    let global = &mut self.model.global;
-                    inside(&object, global::ROWS, global, "", &mut given, false, found);
+                    inside(&object, global::ROWS, &mut global, "", &mut given, false, found);
                 }
                 _ => {}
             }
         }
-        resolve::global(&mut self.model.global, &given, found);
+        resolve::global(&mut global, &given, found);
+        self.model.global = Common::new(global);
         self.network = network::StaticItemsDraft::new(tree.names());
         self.model.instances.reserve_exact(instances);
         self.pending.own.reserve_exact(instances);

@@ -56,7 +56,7 @@ pub fn run(model: Arc<Model>, context: Context) -> Exit {
 /// What this child uses of a model: with thousands of virtual routers that is little of it.
 pub(super) fn outline(model: Model) -> Model {
     let Model { daemon, global, bfds, .. } = model;
-    Model { daemon, global, bfds, ..Model::default() }
+    Model { bfds, ..Model::outline(daemon, global) }
 }
 
 fn start(model: Arc<Model>, context: Context) -> io::Result<(Reactor, Bfd)> {

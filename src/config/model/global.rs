@@ -9,7 +9,8 @@ use crate::base::time::Span;
 use crate::proto::vrrp::{GarpParams, Version};
 
 /// All settings of `global_defs`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Global {
     /// Names, files and directories of the daemon.
     pub files: Files,

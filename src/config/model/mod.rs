@@ -56,7 +56,7 @@ pub struct Model {
     /// What stands outside any block, about the daemon as a whole.
     pub daemon: Daemon,
     /// `global_defs`.
-    pub global: Global,
+    pub global: Common<Global>,
     /// `vrrp_script`, in the order of the file.
     pub scripts: Vec<Script>,
     /// `track_file`, in the order of the file.
@@ -80,6 +80,12 @@ pub struct Model {
 }
 
 impl Model {
+    /// One without any object.
+    #[must_use]
+    pub fn outline(daemon: Daemon, global: Common<Global>) -> Self {
+        Self { daemon, global, ..Self::default() }
+    }
+
     /// A script by its id.
     #[must_use]
     pub fn script(&self, id: ScriptId) -> Option<&Script> {

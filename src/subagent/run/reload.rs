@@ -20,7 +20,7 @@ impl Reloads for Subagent {
         let before = self.address().to_owned();
         // Of the rest nothing is used.
         let Model { daemon, global, .. } = *model;
-        self.model = Arc::new(Model { daemon, global, ..Model::default() });
+        self.model = Arc::new(Model::outline(daemon, global));
         self.freshness = Freshness::None;
         self.trees = super::super::trees(&self.model.global, self.options.all);
         if self.address() != before {

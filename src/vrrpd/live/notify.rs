@@ -65,7 +65,7 @@ impl NotifyState {
     }
 
     /// Whether a letter is to be sent. Stops are never mailed.
-    pub(in crate::vrrpd) const fn is_mailed(self, model: &Model) -> bool {
+    pub(in crate::vrrpd) fn is_mailed(self, model: &Model) -> bool {
         match self {
             Self::Master | Self::Backup | Self::Deleted => true,
             Self::Fault => !model.global.mail.no_faults,
