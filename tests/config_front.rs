@@ -20,6 +20,7 @@ use keepalived::config::expand::{self, Options, Parsed};
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Disk, Files, Unusable};
 use keepalived::config::tree::{Cursor, Item};
+use keepalived::config::wildcard;
 
 /// Files of a golden: the main one and those after `### name`.
 struct Memory(BTreeMap<String, Vec<u8>>);
@@ -55,11 +56,8 @@ impl Files for Memory {
     }
 
     fn matches(&self, pattern: &str) -> Vec<String> {
-        let Ok(pattern) = glob::Pattern::new(pattern) else {
-            return Vec::new();
-        };
         let names = self.0.keys().map(String::as_str).chain(["/etc/dir"]);
-        names.filter(|name| pattern.matches(name)).map(str::to_owned).collect()
+        names.filter(|name| wildcard::fits(pattern, name)).map(str::to_owned).collect()
     }
 
     fn directory(&self, path: &str) -> String {

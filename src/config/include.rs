@@ -129,7 +129,7 @@ pub(super) fn find(files: &dyn Files, directory: &str, pattern: &str, checks: Ch
     for alternative in &alternatives {
         let special = alternative.contains(['*', '?', '[']);
         wild |= special;
-        let names = files.matches(&portable(&join(directory, alternative)));
+        let names = files.matches(&join(directory, alternative));
         missing |= names.is_empty();
         found.names.extend(names);
     }
@@ -172,46 +172,6 @@ fn escape(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for ch in name.chars() {
         if matches!(ch, '*' | '?' | '[' | '\\') { text.extend(['\\', ch]) } else { text.push(ch) }
-    }
-    text
-}
-
-/// The C library's pattern in the words of the glob crate: `\x` is `[x]`, `[^` is `[!`, `**` is `*`, and a
-/// bracket without its end is itself.
-fn portable(pattern: &str) -> String {
-    let mut text = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some(ch) = rest.chars().next() {
-        let after = rest.get(ch.len_utf8()..).unwrap_or("");
-        rest = after;
-        match ch {
-            '\\' => {
-                let Some(next) = after.chars().next() else {
-                    text.push('\\');
-                    break;
-                };
-                rest = after.get(next.len_utf8()..).unwrap_or("");
-                if matches!(next, '*' | '?' | '[') { text.extend(['[', next, ']']) } else { text.push(next) }
-            }
-            '*' if text.ends_with('*') => {}
-            '[' => {
-                let negated = after.starts_with(['^', '!']);
-                let set = if negated { after.get(1..).unwrap_or("") } else { after };
-                // A bracket that comes first belongs to the set.
-                let first = usize::from(set.starts_with(']'));
-                match set.get(first..).and_then(|tail| tail.find(']')) {
-                    Some(end) => {
-                        let end = end.saturating_add(first);
-                        text.push_str(if negated { "[!" } else { "[" });
-                        text.push_str(set.get(..end).unwrap_or(""));
-                        text.push(']');
-                        rest = set.get(end.saturating_add(1)..).unwrap_or("");
-                    }
-                    None => text.push_str("[[]"),
-                }
-            }
-            _ => text.push(ch),
-        }
     }
     text
 }
@@ -281,15 +241,6 @@ mod tests {
         assert_eq!(all("{a{b,c}"), ["{ab", "{ac"]);
         assert!(alternatives(&"{a,b}".repeat(20)).is_none());
         assert!(alternatives(&"{".repeat(1_000)).is_some());
-    }
-
-    #[test]
-    fn patterns_of_the_c_library() {
-        assert_eq!(portable("a**b"), "a*b");
-        assert_eq!(portable(r"a\*b\c"), "a[*]bc");
-        assert_eq!(portable("[^a]x[!b]"), "[!a]x[!b]");
-        assert_eq!(portable("[]a]"), "[]a]");
-        assert_eq!(portable("a[b"), "a[[]b");
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub mod source;
 mod text;
 pub mod tree;
 pub mod value;
+pub mod wildcard;
 
 pub use model::Model;
 pub use print::print;

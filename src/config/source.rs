@@ -10,6 +10,7 @@ use crate::base::limit;
 use crate::base::map::Map;
 
 use super::position::Position;
+use super::wildcard;
 
 /// What a configuration depends on besides its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub trait Files {
     /// Why it cannot be used.
     fn read(&self, path: &str) -> Result<Rc<[u8]>, Unusable>;
 
-    /// The names that a pattern of `* ? []` matches, sorted; a pattern without them matches what exists.
+    /// The names that a pattern of `* ? [] \` matches; a pattern without wildcards matches what exists.
     fn matches(&self, pattern: &str) -> Vec<String>;
 
     /// The real name of a directory, links resolved; the name itself where that fails.
@@ -84,17 +85,7 @@ impl Files for Disk {
     }
 
     fn matches(&self, pattern: &str) -> Vec<String> {
-        let options = glob::MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let Ok(paths) = glob::glob_with(pattern, options) else {
-            return Vec::new();
-        };
-        paths
-            .map(|path| path.unwrap_or_else(|error| error.path().into()).to_string_lossy().into_owned())
-            .collect()
+        wildcard::files(pattern)
     }
 
     fn directory(&self, path: &str) -> String {

@@ -9,6 +9,7 @@ use keepalived::config::expand::{self, Options, Parsed};
 use keepalived::config::lint::{self, Facts, Input, Silence};
 use keepalived::config::snapshot::Snapshot;
 use keepalived::config::source::{Files, Unusable};
+use keepalived::config::wildcard;
 use keepalived::config::{Model, assemble, print};
 
 const MAIN: &str = "/etc/main.conf";
@@ -40,10 +41,7 @@ impl Files for Memory {
     }
 
     fn matches(&self, pattern: &str) -> Vec<String> {
-        let Ok(pattern) = glob::Pattern::new(pattern) else {
-            return Vec::new();
-        };
-        self.0.keys().filter(|name| pattern.matches(name)).cloned().collect()
+        self.0.keys().filter(|name| wildcard::fits(pattern, name)).cloned().collect()
     }
 
     fn directory(&self, path: &str) -> String {
