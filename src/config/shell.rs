@@ -55,7 +55,7 @@ pub fn is_line(command: &str) -> bool {
     let mut first = true;
     for word in bare_words(command) {
         let digits = word.trim_start_matches(|ch: char| ch.is_ascii_digit());
-        let operator = matches!(word, "&&" | "||" | "|" | ";" | "&" | "|&" | "&>" | "&>>")
+        let operator = is_one_of(word, "&& || | ; & |& &> &>>")
             || (first && (begins_a_line(word) || assignment(word).is_some()))
             || word.strip_prefix("&>").is_some_and(|target| !target.is_empty())
             || (word.len() > 1 && word.ends_with(';') && !word.ends_with("\\;"))
@@ -71,23 +71,12 @@ pub fn is_line(command: &str) -> bool {
 
 /// A first word that is no program anywhere.
 fn begins_a_line(word: &str) -> bool {
-    word.starts_with('(')
-        || matches!(
-            word,
-            "[[" | "!"
-                | "{"
-                | "if"
-                | "while"
-                | "until"
-                | "for"
-                | "case"
-                | "exit"
-                | "exec"
-                | "eval"
-                | "command"
-                | "."
-                | ":"
-        )
+    word.starts_with('(') || is_one_of(word, "[[ ! { if while until for case exit exec eval command . :")
+}
+
+/// Whether a word is one of these, which blanks separate.
+fn is_one_of(word: &str, words: &str) -> bool {
+    words.split(' ').any(|one| one == word)
 }
 
 /// The words of a command that hold no quote and no escape, in order; others are given as an empty word, but for the
@@ -134,6 +123,7 @@ fn uses_arguments(text: &str) -> bool {
 }
 
 /// What the words of a shell itself are.
+#[derive(Clone, Copy)]
 enum Role {
     /// A command follows.
     Opens,
@@ -147,23 +137,25 @@ enum Role {
     Program,
 }
 
+const ROLES: [(Role, &str); 9] = [
+    (Role::Opens, "if then elif else while until do ! { time exec"),
+    (Role::Closes, "fi done }"),
+    (
+        Role::Builtin,
+        ": [ break cd continue echo exit export false getopts kill local printf pwd read readonly return set shift \
+         test times true type ulimit umask unset wait",
+    ),
+    (Role::Hides("eval"), "eval"),
+    (Role::Hides("a file that is read in"), ". source"),
+    (Role::Hides("command"), "command builtin"),
+    (Role::Hides("trap"), "trap"),
+    (Role::Hides("another meaning for a command"), "alias enable hash"),
+    (Role::Hides("a loop, a case or a function"), "for case select function coproc"),
+];
+
 fn role(word: &str) -> Role {
-    match word {
-        "if" | "then" | "elif" | "else" | "while" | "until" | "do" | "!" | "{" | "time" | "exec" => {
-            Role::Opens
-        }
-        "fi" | "done" | "}" => Role::Closes,
-        ":" | "[" | "break" | "cd" | "continue" | "echo" | "exit" | "export" | "false" | "getopts"
-        | "kill" | "local" | "printf" | "pwd" | "read" | "readonly" | "return" | "set" | "shift" | "test"
-        | "times" | "true" | "type" | "ulimit" | "umask" | "unset" | "wait" => Role::Builtin,
-        "eval" => Role::Hides("eval"),
-        "." | "source" => Role::Hides("a file that is read in"),
-        "command" | "builtin" => Role::Hides("command"),
-        "trap" => Role::Hides("trap"),
-        "alias" | "enable" | "hash" => Role::Hides("another meaning for a command"),
-        "for" | "case" | "select" | "function" | "coproc" => Role::Hides("a loop, a case or a function"),
-        _ => Role::Program,
-    }
+    let known = ROLES.iter().find(|(_, words)| is_one_of(word, words));
+    known.map_or(Role::Program, |(role, _)| *role)
 }
 
 /// Reads a line from left to right.

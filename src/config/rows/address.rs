@@ -67,26 +67,13 @@ pub(super) fn read(
     let mut group = None;
     let mut words = line.args.iter().skip(1);
     while let Some(option) = words.next() {
-        let flag: Option<fn(&mut AddressOptions) -> &mut bool> = match option.text {
-            "home" => Some(|options| &mut options.home),
-            "-nodad" => Some(|options| &mut options.nodad),
-            "mngtmpaddr" => Some(|options| &mut options.mngtmpaddr),
-            "noprefixroute" => Some(|options| &mut options.noprefixroute),
-            "autojoin" => Some(|options| &mut options.autojoin),
-            "no_track" => Some(|options| &mut options.no_track),
-            "use_vmac" if !fixed => Some(|options| &mut options.use_vmac),
-            _ => None,
-        };
-        if let Some(flag) = flag {
+        let of_its_kind = option.text != if fixed { "use_vmac" } else { "track_group" };
+        let flag = FLAGS.iter().find(|(name, _)| *name == option.text && of_its_kind);
+        if let Some((_, flag)) = flag {
             *flag(&mut address.options) = true;
             continue;
         }
-        let valued = match option.text {
-            "dev" | "scope" | "brd" | "broadcast" | "label" | "peer" | "preferred_lft" => true,
-            "track_group" => fixed,
-            _ => false,
-        };
-        if !valued {
+        if !VALUED.contains(&option.text) || !of_its_kind {
             let message =
                 format_args!("Unknown configuration entry '{}' for ip address - ignoring", option.text);
             let last = if fixed { "track_group" } else { "use_vmac" };
@@ -134,6 +121,21 @@ pub(super) fn read(
     }
     Some((address, group))
 }
+
+/// Options that stand alone.
+const FLAGS: [(&str, fn(&mut AddressOptions) -> &mut bool); 7] = [
+    ("home", |options| &mut options.home),
+    ("-nodad", |options| &mut options.nodad),
+    ("mngtmpaddr", |options| &mut options.mngtmpaddr),
+    ("noprefixroute", |options| &mut options.noprefixroute),
+    ("autojoin", |options| &mut options.autojoin),
+    ("no_track", |options| &mut options.no_track),
+    ("use_vmac", |options| &mut options.use_vmac),
+];
+
+/// Options that a word follows.
+const VALUED: [&str; 8] =
+    ["dev", "scope", "brd", "broadcast", "label", "peer", "preferred_lft", "track_group"];
 
 fn scope(address: &mut VirtualAddress, line: &mut Line<'_>, word: &Word<'_>, names: &Tables) {
     if address.prefix.addr.is_ipv6() {

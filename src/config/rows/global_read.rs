@@ -98,23 +98,24 @@ pub(super) fn control_http(global: &mut Global, line: &mut Line<'_>) {
     global.control.http = Some(SocketAddr::new(address, port));
 }
 
+const BITS: [(&str, u16); 12] = [
+    ("IRUSR", 0o400),
+    ("IWUSR", 0o200),
+    ("IXUSR", 0o100),
+    ("IRWXU", 0o700),
+    ("IRGRP", 0o040),
+    ("IWGRP", 0o020),
+    ("IXGRP", 0o010),
+    ("IRWXG", 0o070),
+    ("IROTH", 0o004),
+    ("IWOTH", 0o002),
+    ("IXOTH", 0o001),
+    ("IRWXO", 0o007),
+];
+
 fn mask_of_bits(text: &str) -> Option<u16> {
     text.split('|').try_fold(0, |mask, bit| {
-        let bit = match bit.trim() {
-            "IRUSR" => 0o400,
-            "IWUSR" => 0o200,
-            "IXUSR" => 0o100,
-            "IRWXU" => 0o700,
-            "IRGRP" => 0o040,
-            "IWGRP" => 0o020,
-            "IXGRP" => 0o010,
-            "IRWXG" => 0o070,
-            "IROTH" => 0o004,
-            "IWOTH" => 0o002,
-            "IXOTH" => 0o001,
-            "IRWXO" => 0o007,
-            _ => return None,
-        };
+        let (_, bit) = BITS.iter().find(|(name, _)| *name == bit.trim())?;
         Some(mask | bit)
     })
 }
