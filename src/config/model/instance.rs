@@ -120,7 +120,85 @@ impl Settings {
         let Self { vrf, vmac, ipvlan, peers, hmac, excluded, routes, rules, notify, .. } = self;
         let lists = peers.is_empty() && excluded.is_empty() && routes.is_empty() && rules.is_empty();
         let links = vrf.is_none() && vmac.is_none() && ipvlan.is_none() && self.lvs_sync_interface.is_none();
-        !(lists && links && hmac.is_none() && *notify == Rare::default() && self.tracks_nothing())
+        !(lists && links && hmac.is_none() && notify.is_absent() && self.tracks_nothing())
+    }
+
+    /// Whether both are the same, if neither [has places](Self::has_places): the lists are empty.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        // Every field is named, so that a new one is thought of.
+        let Self {
+            use_vmac_addr,
+            vmac_xmit_base,
+            track_source,
+            nopreempt_gave_way,
+            fault_no_peer,
+            no_addresses,
+            promote_secondaries,
+            accept,
+            strict,
+            dont_track_primary,
+            notify_priority_changes,
+            smtp_alert,
+            linkbeat_polling,
+            source,
+            group,
+            unicast_ttl,
+            old_unicast_checksum,
+            auth_pass,
+            receive_buffer,
+            garp_extra,
+            debug,
+            conflict,
+            vrf: _,
+            vmac: _,
+            ipvlan: _,
+            peers: _,
+            hmac: _,
+            excluded: _,
+            routes: _,
+            rules: _,
+            track_interfaces: _,
+            track_scripts: _,
+            track_files: _,
+            track_processes: _,
+            track_bfds: _,
+            notify: _,
+            lvs_sync_interface: _,
+        } = self;
+        let switches = [
+            *use_vmac_addr,
+            *vmac_xmit_base,
+            *track_source,
+            *nopreempt_gave_way,
+            *fault_no_peer,
+            *no_addresses,
+            *promote_secondaries,
+            *accept,
+            *strict,
+            *dont_track_primary,
+            *notify_priority_changes,
+            *smtp_alert,
+            *linkbeat_polling,
+        ] == [
+            other.use_vmac_addr,
+            other.vmac_xmit_base,
+            other.track_source,
+            other.nopreempt_gave_way,
+            other.fault_no_peer,
+            other.no_addresses,
+            other.promote_secondaries,
+            other.accept,
+            other.strict,
+            other.dont_track_primary,
+            other.notify_priority_changes,
+            other.smtp_alert,
+            other.linkbeat_polling,
+        ];
+        switches
+            && (*unicast_ttl, *old_unicast_checksum) == (other.unicast_ttl, other.old_unicast_checksum)
+            && (*receive_buffer, *debug) == (other.receive_buffer, other.debug)
+            && (*source, *group, *garp_extra) == (other.source, other.group, other.garp_extra)
+            && (auth_pass, conflict) == (&other.auth_pass, &other.conflict)
     }
 
     /// Whether no tracker is named.

@@ -25,6 +25,14 @@ impl<T> Default for Rare<T> {
     }
 }
 
+impl<T> Rare<T> {
+    /// Whether nothing was put.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 impl<T: Empty> Deref for Rare<T> {
     type Target = T;
 

@@ -18,8 +18,8 @@ pub struct Sharing {
 const KINDS: usize = 16;
 
 /// Puts one of the known values in the place of its like; a new value becomes known.
-fn share<T: Eq>(known: &mut Vec<Common<T>>, value: &mut Common<T>) {
-    if let Some(known) = known.iter().find(|known| **known == *value) {
+fn share<T>(known: &mut Vec<Common<T>>, value: &mut Common<T>, is_like: fn(&T, &T) -> bool) {
+    if let Some(known) = known.iter().find(|known| is_like(known, value)) {
         *value = known.clone();
         return;
     }
@@ -32,9 +32,9 @@ fn share<T: Eq>(known: &mut Vec<Common<T>>, value: &mut Common<T>) {
 impl Sharing {
     /// Gives an instance the parameters and the settings of one that it was given before, if they are the same.
     pub fn share(&mut self, instance: &mut Instance) {
-        self.params.change(instance.params.vrid, |known| share(known, &mut instance.params));
+        self.params.change(instance.params.vrid, |known| share(known, &mut instance.params, Params::eq));
         if !instance.settings.has_places() {
-            share(&mut self.settings, &mut instance.settings);
+            share(&mut self.settings, &mut instance.settings, Settings::is_like);
         }
     }
 }
@@ -67,6 +67,28 @@ mod tests {
         two.params.priority = 7;
         assert_eq!(same(&one, &two), (false, false));
         assert!(one.accept && one.params.priority != 7);
+    }
+
+    #[test]
+    fn settings_that_differ_stay_two() {
+        let changes: [fn(&mut Settings); 7] = [
+            |settings| settings.linkbeat_polling = true,
+            |settings| settings.debug = 3,
+            |settings| settings.unicast_ttl = Some(9),
+            |settings| settings.receive_buffer = Some(9),
+            |settings| settings.source = Some([10, 0, 0, 1].into()),
+            |settings| settings.auth_pass = Some("secret".into()),
+            |settings| settings.conflict = Some("other".into()),
+        ];
+        for change in changes {
+            let (mut sharing, [mut one, mut two]) = (Sharing::default(), [instance(1), instance(1)]);
+            change(&mut two.settings);
+            [&mut one, &mut two].into_iter().for_each(|instance| sharing.share(instance));
+            assert!(!one.settings.is_one_with(&two.settings) && one.settings != two.settings);
+            change(&mut one.settings);
+            sharing.share(&mut one);
+            assert!(one.settings.is_one_with(&two.settings));
+        }
     }
 
     /// What has a place in the text is not shared: findings about it would name the place of another.
