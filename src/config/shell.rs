@@ -116,10 +116,14 @@ fn assignment(word: &str) -> Option<(&str, &str)> {
 
 /// Whether a line uses the arguments that the shell was given.
 fn uses_arguments(text: &str) -> bool {
-    let after = text.split('$').skip(1);
-    after
-        .map(|rest| rest.trim_start_matches('{'))
-        .any(|rest| rest.starts_with(['@', '*', '#', '1', '2', '3', '4']))
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        if after.trim_start_matches('{').starts_with(['@', '*', '#', '1', '2', '3', '4']) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// What the words of a shell itself are.

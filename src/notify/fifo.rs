@@ -140,12 +140,9 @@ impl Fifos {
             }
             let Some(pipe) = place else { continue };
             pipe.reserve(objects);
-            let key = |command: &Option<Command>| {
-                command.as_ref().map(|one| {
-                    (one.words.iter().map(<[u8]>::to_vec).collect::<Vec<_>>(), one.terms.identity.clone())
-                })
-            };
-            if key(&pipe.script) != key(&wanted.script) {
+            let [old, new] = [&pipe.script, &wanted.script]
+                .map(|script| script.as_ref().map(|command| (&command.words, &command.terms.identity)));
+            if old != new {
                 dismiss(&mut self.leaving, pipe.pid.take(), turn.now());
                 pipe.script = wanted.script;
             }

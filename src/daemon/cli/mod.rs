@@ -205,6 +205,15 @@ enum Does {
     Control,
 }
 
+impl Does {
+    const fn wants_value(self) -> bool {
+        matches!(
+            self,
+            Self::Path(_) | Self::Text(_) | Self::Umask | Self::Facility | Self::LintOff | Self::SignalNumber
+        )
+    }
+}
+
 const fn known(short: char, long: &'static str, does: Does) -> Known {
     Known { short, long, does }
 }
@@ -299,10 +308,13 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
         let Some(Known { long, does, .. }) = found else {
             return Err(refuse(&argument.unexpected()));
         };
+        // What must follow the option.
+        let value = if does.wants_value() { path(&mut parser)? } else { PathBuf::new() };
+        let text = || value.to_string_lossy().into_owned();
         match *does {
             Does::On(field) => *field(&mut options) = true,
-            Does::Path(field) => *field(&mut options) = Some(path(&mut parser)?),
-            Does::Text(field) => *field(&mut options) = Some(string(&mut parser)?),
+            Does::Path(field) => *field(&mut options) = Some(value),
+            Does::Text(field) => *field(&mut options) = Some(text()),
             Does::Nothing => {}
             #[cfg(not(all(feature = "lvs", feature = "snmp", feature = "status", feature = "tools")))]
             Does::Lacking(feature) => {
@@ -321,14 +333,14 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
                 options.core_pattern = Some(pattern.unwrap_or_else(|| "core".to_owned()));
             }
             Does::Umask => {
-                let value = string(&mut parser)?;
+                let value = text();
                 match umask(&value) {
                     Some(mask) => options.umask = Some(mask),
                     None => options.complaints.push(format!("Invalid --umask option {value}")),
                 }
             }
             Does::Facility => {
-                let value = string(&mut parser)?;
+                let value = text();
                 match facility(&value) {
                     Some(facility) => options.log.facility = facility,
                     None => options.complaints.push(format!("Invalid log facility '{value}'")),
@@ -336,18 +348,17 @@ fn read(words: Vec<OsString>) -> Result<Invocation, Answer> {
             }
             Does::Test => test = Some(parser.optional_value().map(PathBuf::from)),
             #[cfg(feature = "tools")]
-            Does::LintOff => questions::lint_off(&string(&mut parser)?, &mut options),
+            Does::LintOff => questions::lint_off(&text(), &mut options),
             #[cfg(not(feature = "tools"))]
             Does::LintOff => {
                 // A start script may give it; no check is made, as it wants.
-                string(&mut parser)?;
                 options.complaints.push(feature::TOOLS.lacking("--lint-off"));
             }
             #[cfg(feature = "tools")]
             Does::Explain => questions.explain(parser.optional_value()),
             #[cfg(feature = "tools")]
             Does::Compare => questions.compare(parser.optional_value()),
-            Does::SignalNumber => return Ok(Invocation::Answer(signal_number(&string(&mut parser)?))),
+            Does::SignalNumber => return Ok(Invocation::Answer(signal_number(&text()))),
             Does::Version => return Ok(print(text::version())),
             Does::Help => return Ok(print(text::help())),
             #[cfg(feature = "lvs")]
@@ -383,10 +394,6 @@ fn wrong(text: String) -> Answer {
 
 fn path(parser: &mut lexopt::Parser) -> Result<PathBuf, Answer> {
     parser.value().map(PathBuf::from).map_err(|error| refuse(&error))
-}
-
-fn string(parser: &mut lexopt::Parser) -> Result<String, Answer> {
-    path(parser).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// keepalived's words for a command line that cannot be read.

@@ -210,19 +210,34 @@ impl Nft {
         table: Table<'_>,
         set: &str,
         add: bool,
-        elements: impl Iterator<Item = Element>,
+        mut elements: impl Iterator<Item = Element>,
+    ) {
+        self.change_by(table, set, add, &mut || elements.next());
+    }
+
+    /// The same for elements that a function tells one after the other: in the program once.
+    fn change_by(
+        &mut self,
+        table: Table<'_>,
+        set: &str,
+        add: bool,
+        next: &mut dyn FnMut() -> Option<Element>,
     ) {
         let (kind, flags) = match add {
             true => (libc::NFT_MSG_NEWSETELEM, NlmF::CREATE),
             false => (libc::NFT_MSG_DELSETELEM, NlmF::empty()),
         };
-        let mut elements = elements.peekable();
-        while elements.peek().is_some() && !self.overflow {
+        let mut ahead = next();
+        while ahead.is_some() && !self.overflow {
             self.message(kind, flags, table.family, |request| {
                 put_text(request, TABLE, table.name);
                 put_text(request, SET_NAME, set);
                 request.nest(NESTED | SET_ELEMENTS, |list| {
-                    elements.by_ref().take(ELEMENTS_PER_MESSAGE).for_each(|element| element.put(list));
+                    for _ in 0..ELEMENTS_PER_MESSAGE {
+                        let Some(element) = ahead.take() else { break };
+                        element.put(list);
+                        ahead = next();
+                    }
                 });
             });
         }
