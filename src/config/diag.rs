@@ -203,6 +203,15 @@ impl fmt::Display for Place<'_> {
     }
 }
 
+/// Text from outside for a log line: its control characters are escaped.
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(self.0, f)
+    }
+}
+
 /// A configuration may hold control characters, as may the name of a file; a log line must not.
 fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for ch in text.chars() {

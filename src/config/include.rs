@@ -133,7 +133,7 @@ pub(super) fn find(files: &dyn Files, directory: &str, pattern: &str, checks: Ch
         missing |= names.is_empty();
         found.names.extend(names);
     }
-    found.names.sort();
+    found.names.sort_unstable();
     found.names.dedup();
     if found.names.is_empty() && wild {
         let fails = checks.wildcard || (braces && checks.brace);

@@ -81,9 +81,9 @@ impl Snapshot {
     #[must_use]
     pub fn text(&self) -> Vec<u8> {
         let main = self.options.path.as_str();
-        let mut files: Vec<_> =
-            self.files.iter().filter_map(|(name, file)| Some((name, file.as_ref().ok()?))).collect();
-        files.sort_by_key(|(name, _)| name.as_str() != main);
+        let read = || self.files.iter().filter_map(|(name, file)| Some((name, file.as_ref().ok()?)));
+        let mut files: Vec<_> = read().filter(|(name, _)| *name == main).collect();
+        files.extend(read().filter(|(name, _)| *name != main));
         let mut text = Vec::with_capacity(self.octets().saturating_add(64 * files.len()));
         for (name, octets) in &files {
             if files.len() > 1 {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::Mode;
 use nix::unistd;
 
+use super::refusal::refusal;
 use super::user;
 
 /// Device and inode: which pipe it is, whatever its name.
@@ -45,7 +46,7 @@ impl Fifo {
             if !made {
                 let there = fs::symlink_metadata(path)?;
                 if !there.file_type().is_fifo() {
-                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, what_is(there.file_type())));
+                    return Err(refusal(io::ErrorKind::AlreadyExists, what_is(there.file_type())));
                 }
                 made = is_left(key_of(&there));
                 let private = there.mode() & 0o077 == 0 && is_fit(&there);

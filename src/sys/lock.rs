@@ -13,6 +13,7 @@ use std::path::Path;
 use nix::unistd;
 
 use super::check;
+use super::refusal::refusal;
 
 /// What came of an attempt to lock a file.
 #[derive(Debug)]
@@ -37,13 +38,10 @@ pub fn lock(place: &Path, mode: u32, is_fit: impl Fn(&File) -> bool) -> io::Resu
     for _ in 0..ATTEMPTS {
         let Some((file, opened)) = open(place)? else { continue };
         if !opened.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file"));
+            return Err(refusal(io::ErrorKind::InvalidInput, "it is no plain file"));
         }
         if opened.nlink() == 1 && !is_fit(&file) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it holds something else and is left as it is",
-            ));
+            return Err(refusal(io::ErrorKind::InvalidData, "it holds something else and is left as it is"));
         }
         let reader = match set(&file, ALL) {
             Ok(()) => false,

@@ -46,6 +46,7 @@ pub mod processes;
 pub mod procevent;
 pub mod queue;
 pub mod raw;
+pub mod refusal;
 pub mod resolve;
 pub mod same_program;
 pub mod sched;

@@ -7,6 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+use super::refusal::refusal;
 use super::{check, user};
 
 /// What stands at a path.
@@ -104,7 +105,7 @@ pub fn make(path: &CStr, content: &[u8], overwrite: bool) -> io::Result<()> {
         file.set_len(0)?;
         return file.write_all(content);
     };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+    Err(refusal(io::ErrorKind::InvalidInput, why))
 }
 
 /// Whether a file holds a number, or nothing.

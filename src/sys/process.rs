@@ -11,6 +11,7 @@ use nix::sys::signal::Signal as NixSignal;
 use nix::unistd;
 
 use super::check;
+use super::refusal::refusal;
 use crate::base::time::Span;
 
 /// Above every number that the kernel gives to a process (`PID_MAX_LIMIT` is half of this).
@@ -166,7 +167,7 @@ pub fn silence(outputs: bool) -> io::Result<()> {
 pub fn null() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/null").map_err(|error| {
         let remedy = "run `mknod -m 666 /dev/null c 1 3`";
-        io::Error::new(error.kind(), format!("/dev/null cannot be opened ({error}) - {remedy}"))
+        refusal(error.kind(), format!("/dev/null cannot be opened ({error}) - {remedy}"))
     })
 }
 

@@ -22,6 +22,7 @@ use crate::daemon::manual::What;
 use crate::proto::track::Ending;
 use crate::sys::netlink::command::Refusal;
 use crate::sys::process::{self, Ended};
+use crate::sys::refusal::refusal;
 use crate::sys::script;
 use crate::sys::sysctl::Setting;
 
@@ -147,7 +148,7 @@ pub(super) fn sender_failed(error: &std::io::Error) {
 
 /// A socket that no child can do without, with its name in the error.
 pub(super) fn named_socket(what: &str, error: &std::io::Error) -> std::io::Error {
-    std::io::Error::new(error.kind(), format!("{what}: {}", why_no_socket(error)))
+    refusal(error.kind(), format!("{what}: {}", why_no_socket(error)))
 }
 
 /// Of the two families only IPv6 may be missing.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::program::Program;
 use super::{KINDS, Parent};
 use crate::base::time::Span;
+use crate::config::diag::Escaped;
 use crate::daemon::appointment::Appointment;
 use crate::daemon::log;
 use crate::daemon::reactor::{Again, Interest, Turn};
@@ -95,7 +96,7 @@ impl<P: Program> Parent<'_, P> {
             Some(Ok(line)) => {
                 let read = Appointment::parse(&line);
                 if read.is_none() && finished {
-                    log::warn!("No time to reload at in the reload time file: '{}'", line.escape_debug());
+                    log::warn!("No time to reload at in the reload time file: '{}'", Escaped(&line));
                 }
                 read
             }

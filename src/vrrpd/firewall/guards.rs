@@ -106,8 +106,8 @@ impl Guards {
         let old = before.entries.iter().filter(|entry| entry.present != 0);
         let old = old.map(|entry| Entry { holders: 0, listed: false, ..entry.clone() });
         let mut entries: Vec<Entry> = old.chain(wanted).collect();
-        // Stable: what is in the kernel stands before its equal.
-        entries.sort_by_key(|entry| (entry.addr, entry.place));
+        // What is in the kernel stands before its equal.
+        entries.sort_unstable_by_key(|entry| (entry.addr, entry.place, entry.present == 0));
         entries.dedup_by_key(|entry| (entry.addr, entry.place));
         entries.shrink_to_fit();
         let mut guards = Self { changed: Vec::with_capacity(entries.len()), entries, on: Vec::new() };
