@@ -43,10 +43,57 @@ pub const SSL_GET: Feature =
 /// All of them, in the order of the alphabet.
 pub const ALL: [Feature; 9] = [BFD, IPTABLES, LVS, REGEX, SNMP, STATUS, TLS, TLS_OPENSSL, TOOLS];
 
+/// A feature in one octet: its place in [`ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u8);
+
+impl Place {
+    /// The feature.
+    #[must_use]
+    pub fn feature(self) -> Feature {
+        ALL.get(usize::from(self.0)).copied().unwrap_or(TOOLS)
+    }
+}
+
+/// Whether both are the same octets.
+const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([first, rest @ ..], [other_first, other_rest @ ..]) = (one, other) {
+        if *first != *other_first {
+            return false;
+        }
+        (one, other) = (rest, other_rest);
+    }
+    one.is_empty() && other.is_empty()
+}
+
 impl Feature {
+    /// Its place among all, by its name.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        let (mut place, mut rest): (u8, &[Self]) = (0, &ALL);
+        while let [one, others @ ..] = rest {
+            if is_same(one.name.as_bytes(), self.name.as_bytes()) {
+                break;
+            }
+            (place, rest) = (place + 1, others);
+        }
+        Place(place)
+    }
+
     /// Why `what`, a keyword or an option, does not work in a build without it.
     #[must_use]
     pub fn lacking(self, what: &str) -> String {
         format!("{what} needs the feature '{}', which this build lacks", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_is_found_by_its_place() {
+        assert!(ALL.iter().all(|one| one.place().feature() == *one));
+        assert_eq!(SSL_GET.place().feature().name, "tls");
     }
 }

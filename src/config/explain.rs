@@ -181,7 +181,7 @@ fn remarks(row: &Known) -> Vec<String> {
         Effect::NoneYet => {
             all.push("It is read and checked, but has no effect yet in this version.".to_owned())
         }
-        Effect::Lacking(feature) => all.push(format!("{}.", feature.lacking("It"))),
+        Effect::Lacking(place) => all.push(format!("{}.", place.feature().lacking("It"))),
         Effect::Never => all.push("It is accepted and has no effect, as in keepalived.".to_owned()),
     }
     if let Some(by) = row.replaced {

@@ -5,7 +5,7 @@
 use core::ops::RangeInclusive;
 
 use super::value::Seconds;
-use crate::base::feature::Feature;
+use crate::base::feature;
 use crate::base::time::Span;
 
 /// A row without the field that it writes.
@@ -39,7 +39,7 @@ pub enum Effect {
     /// Never: keepalived takes it without an effect, too.
     Never,
     /// It is not used: this build lacks the feature.
-    Lacking(&'static Feature),
+    Lacking(feature::Place),
 }
 
 /// What a missing argument means.

@@ -336,10 +336,10 @@ fn begin(head: &Head, given: &mut Given, quiet: bool, cursor: &mut Cursor<'_>, l
         line.warn(line.keyword, message, "the last one is used; remove the other");
     }
     given.note(name, line.keyword.at, words);
-    if let Effect::Lacking(feature) = head.effect {
+    if let Effect::Lacking(place) = head.effect {
         line.error(
             line.keyword,
-            format_args!("{}", feature.lacking(name)),
+            format_args!("{}", place.feature().lacking(name)),
             "use a build that has it, or remove this",
         );
         cursor.skip_block();

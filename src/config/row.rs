@@ -95,7 +95,7 @@ pub struct Row<D: 'static, M: 'static> {
 }
 
 // The program has about 600 rows: each octet of one counts in the flash.
-const _: () = assert!(size_of::<Row<(), ()>>() <= if cfg!(feature = "tools") { 136 } else { 96 });
+const _: () = assert!(size_of::<Row<(), ()>>() <= if cfg!(feature = "tools") { 120 } else { 80 });
 
 /// A word that a keyword's line, or each line of its block, knows: an option or a positional value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,7 +238,7 @@ impl<D, M> Row<D, M> {
     /// Not used, and told so, in a build without this feature.
     pub const fn needs(mut self, feature: &'static Feature) -> Self {
         if !feature.built {
-            self.effect = Effect::Lacking(feature);
+            self.effect = Effect::Lacking(feature.place());
         }
         self
     }

@@ -122,8 +122,11 @@ pub(super) fn read(
     Some((address, group))
 }
 
+/// The field of an option that stands alone.
+type Flag = fn(&mut AddressOptions) -> &mut bool;
+
 /// Options that stand alone.
-const FLAGS: [(&str, fn(&mut AddressOptions) -> &mut bool); 7] = [
+const FLAGS: [(&str, Flag); 7] = [
     ("home", |options| &mut options.home),
     ("-nodad", |options| &mut options.nodad),
     ("mngtmpaddr", |options| &mut options.mngtmpaddr),
