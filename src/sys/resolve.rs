@@ -1,12 +1,14 @@
 //! Looking a name up without waiting: a process of its own asks the C library and writes the answer into a pipe.
 
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use core::ptr;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::ToSocketAddrs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{SockaddrIn, SockaddrIn6, SockaddrLike};
 
 use super::process::{self, Fork, Pid};
 use super::signal;
@@ -17,7 +19,9 @@ pub const ADDRESSES: usize = 4;
 /// Whether a name has an address. Waits for the answer: never in a daemon.
 #[must_use]
 pub fn exists(host: &str, port: u16) -> bool {
-    (host, port).to_socket_addrs().is_ok_and(|mut found| found.next().is_some())
+    let mut found = false;
+    addresses(host, port, &mut |_| found = true);
+    found
 }
 
 /// A look-up under way.
@@ -80,16 +84,48 @@ impl AsRawFd for Lookup {
     }
 }
 
+/// What the C library finds. Not by the standard library, whose refusal is made for those who program.
+fn addresses(host: &str, port: u16, each: &mut dyn FnMut(SocketAddr)) {
+    let Ok(host) = CString::new(host) else { return };
+    // SAFETY: numbers and pointers that are zero are what the manual wants of hints.
+    let mut hints: libc::addrinfo = unsafe { core::mem::zeroed() };
+    hints.ai_socktype = libc::SOCK_STREAM;
+    let mut list = ptr::null_mut();
+    // SAFETY: the name and the hints outlive the call; the list is only read when the call has made it.
+    if unsafe { libc::getaddrinfo(host.as_ptr(), ptr::null(), &raw const hints, &raw mut list) } != 0 {
+        return;
+    }
+    let mut next = list.cast_const();
+    // SAFETY: an entry of the list, which is freed below, or null at its end.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        let len = Some(entry.ai_addrlen);
+        // SAFETY: pointer and length are those of an address that the C library has made.
+        let (four, six) =
+            unsafe { (SockaddrIn::from_raw(entry.ai_addr, len), SockaddrIn6::from_raw(entry.ai_addr, len)) };
+        let four = four.map(|four| SocketAddr::V4(SocketAddrV4::new(four.ip(), port)));
+        let six =
+            six.map(|six| SocketAddr::V6(SocketAddrV6::new(six.ip(), port, six.flowinfo(), six.scope_id())));
+        if let Some(address) = four.or(six) {
+            each(address);
+        }
+        next = entry.ai_next.cast_const();
+    }
+    // SAFETY: the list is of getaddrinfo, and no entry is used any more.
+    unsafe { libc::freeaddrinfo(list) };
+}
+
 /// The process that may wait.
 fn answer(mut writer: io::PipeWriter, parent: Pid, host: &str, port: u16) -> ! {
     process::close_all_but(&[writer.as_fd()]);
     signal::restore_defaults();
     if matches!(process::follow_parent(parent), Ok(true)) {
-        for address in (host, port).to_socket_addrs().into_iter().flatten().take(ADDRESSES) {
-            if writeln!(writer, "{address}").is_err() {
-                break;
+        let mut left = ADDRESSES;
+        addresses(host, port, &mut |address| {
+            if let Some(fewer) = left.checked_sub(1) {
+                left = fewer;
+                let _ = writeln!(writer, "{address}");
             }
-        }
+        });
     }
     process::exit_now(0)
 }

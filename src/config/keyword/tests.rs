@@ -8,7 +8,7 @@ use crate::config::expand;
 /// How often a keyword was read.
 struct Count(u32);
 
-const LEFT_OUT: Feature = Feature { name: "smithy", built: false };
+const LEFT_OUT: Feature = Feature { name: "bfd", built: false };
 const BUILT: Feature = Feature { name: "forge", built: true };
 static ROWS: &[Row<Count, Count>] = &[
     Row::new("anvil", Kind::Flag(|count: &mut Count| count.0 += 1), "off", "").needs(&LEFT_OUT),
@@ -34,7 +34,7 @@ fn a_keyword_whose_feature_the_build_lacks_is_not_used_and_told_by_place_and_nam
     read(&mut parsed.tree.cursor(), ROWS, &mut count, &mut scope);
     assert_eq!(count.0, 2);
     let lines: Vec<String> = found.iter().map(|one| one.line(&parsed.sources).to_string()).collect();
-    let lacks = "needs the feature 'smithy', which this build lacks";
+    let lacks = "needs the feature 'bfd', which this build lacks";
     assert_eq!(
         lines,
         [format!("configuration:2:1: anvil {lacks}"), format!("configuration:3:1: yard {lacks}")]

@@ -160,9 +160,10 @@ pub(super) fn start(model: Arc<Model>, context: Context<'_>) -> io::Result<(Reac
 impl Vrrp {
     /// The child with everything but its place in the loop.
     fn new(model: Arc<Model>, ledger: PathBuf) -> io::Result<(Self, Left)> {
-        // What can fail comes first, while there is little that would have to be taken down.
-        let announcer = Announcer::open()?;
-        let notifies = Notifies::new(notifies::no_alerts())?;
+        let now = crate::sys::clock::now();
+        let resolver = Resolver::new(&model.global);
+        let (mut links, mut broken) = (Links::default(), Vec::new());
+        let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let mut commands = Commands::open()?;
         // Another program may change addresses all the time: this child is wanted all the same.
         commands.set_takes_torn(true);
@@ -170,10 +171,6 @@ impl Vrrp {
         queues::ask("command", buffers.vrrp_command, |size| commands.set_receive_buffer(size));
         let mut kernel = Vec::new();
         commands.links(&mut kernel)?;
-        let now = crate::sys::clock::now();
-        let resolver = Resolver::new(&model.global);
-        let (mut links, mut broken) = (Links::default(), Vec::new());
-        let scripts = build::scripts(&model, now, &resolver, &mut broken);
         let plan = Plan::new(&model, &mut links, &kernel, &[]);
         let all = 0..model.instances.len();
         let instances = build::instances(&model, all, &mut links, &scripts, &resolver, &mut broken, &plan);
@@ -205,8 +202,8 @@ impl Vrrp {
             links,
             sockets: Sockets::new(lines()),
             items: Items::new(commands, statics),
-            announcer,
-            notifies,
+            announcer: Announcer::open()?,
+            notifies: Notifies::new(notifies::no_alerts())?,
             process: Role::new(Kind::Vrrp),
             job: None,
             model,
