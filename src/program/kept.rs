@@ -17,7 +17,7 @@ use keepalived::sys::memory;
 /// A configuration as it was read, for children to come.
 pub(super) enum Kept {
     /// In memory, until the children have it: none of them waits while it is compressed.
-    Whole(Snapshot),
+    Whole(Box<Snapshot>),
     /// In memory, compressed.
     Memory(Packed),
     /// In a file without a name (`tmp_config_directory`).
@@ -27,12 +27,12 @@ pub(super) enum Kept {
 impl Kept {
     /// Keeps it in memory, or on the file system of a folder.
     pub(super) fn new(snapshot: Snapshot, folder: Option<&str>) -> Self {
-        let Some(folder) = folder else { return Self::Whole(snapshot) };
+        let Some(folder) = folder else { return Self::Whole(Box::new(snapshot)) };
         match memory::unnamed(Path::new(folder), &snapshot.encode()) {
             Ok(file) => Self::File(file),
             Err(error) => {
                 log::warn!("Unable to keep the configuration in {folder}: {error} - it stays in memory");
-                Self::Whole(snapshot)
+                Self::Whole(Box::new(snapshot))
             }
         }
     }
@@ -67,7 +67,7 @@ impl Kept {
     /// As it was; none if a disk has failed.
     pub(super) fn read(&self) -> Option<Snapshot> {
         match self {
-            Self::Whole(snapshot) => Some(snapshot.clone()),
+            Self::Whole(snapshot) => Some(Snapshot::clone(snapshot)),
             _ => Snapshot::decode(&self.encode()).ok(),
         }
     }
