@@ -24,13 +24,13 @@ pub struct Tracker<'a> {
 }
 
 /// Why an instance is what it is, beside its dump.
-pub struct Why<'a, 'i, F, T> {
+pub struct Why<'a, 'i, 't, F> {
     /// The instance.
     pub instance: &'a Instance<'i>,
     /// Its reasons for FAULT.
-    pub faults: F,
+    pub faults: &'a mut dyn Iterator<Item = F>,
     /// What it tracks.
-    pub trackers: T,
+    pub trackers: &'a mut (dyn Iterator<Item = Tracker<'t>> + 'a),
 }
 
 /// The heading of the table of instances.
@@ -42,16 +42,12 @@ pub const GROUPS: &str = "Sync group       State   Members";
 ///
 /// # Errors
 /// What `out` says.
-pub fn instance<'t, F, T>(
+pub fn instance<F: Display>(
     out: &mut dyn Write,
     clock: &Clock,
     sheet: Sheet,
-    why: Why<'_, '_, F, T>,
-) -> fmt::Result
-where
-    F: Iterator<Item: Display>,
-    T: Iterator<Item = Tracker<'t>>,
-{
+    why: Why<'_, '_, '_, F>,
+) -> fmt::Result {
     if sheet.json {
         json(out, clock, why)
     } else if sheet.name.is_some() {
@@ -108,11 +104,7 @@ fn line(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::Res
     writeln!(out, "{}", Master(clock, instance))
 }
 
-fn details<'t>(
-    out: &mut dyn Write,
-    clock: &Clock,
-    why: Why<'_, '_, impl Iterator<Item: Display>, impl Iterator<Item = Tracker<'t>>>,
-) -> fmt::Result {
+fn details(out: &mut dyn Write, clock: &Clock, why: Why<'_, '_, '_, impl Display>) -> fmt::Result {
     let Why { instance, faults, trackers } = why;
     let (machine, params, config) = (instance.router.machine(), instance.router.params(), instance.config);
     writeln!(out, "VRRP instance {}", config.name)?;
@@ -163,11 +155,7 @@ impl Display for Does {
     }
 }
 
-fn json<'t>(
-    out: &mut dyn Write,
-    clock: &Clock,
-    why: Why<'_, '_, impl Iterator<Item: Display>, impl Iterator<Item = Tracker<'t>>>,
-) -> fmt::Result {
+fn json(out: &mut dyn Write, clock: &Clock, why: Why<'_, '_, '_, impl Display>) -> fmt::Result {
     let Why { instance, faults, trackers } = why;
     let (machine, params, config) = (instance.router.machine(), instance.router.params(), instance.config);
     let mut fields = Fields::open(out);

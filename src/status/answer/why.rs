@@ -14,11 +14,7 @@ use crate::status::dump::{Clock, Seconds};
 ///
 /// # Errors
 /// What `out` says.
-pub fn why<'t, F, T>(out: &mut dyn Write, clock: &Clock, why: Why<'_, '_, F, T>) -> fmt::Result
-where
-    F: Iterator<Item: Display>,
-    T: Iterator<Item = Tracker<'t>>,
-{
+pub fn why(out: &mut dyn Write, clock: &Clock, why: Why<'_, '_, '_, impl Display>) -> fmt::Result {
     let Why { instance, faults, trackers } = why;
     let (machine, name) = (instance.router.machine(), &instance.config.name);
     let state = machine.state();
@@ -89,10 +85,10 @@ fn backup(out: &mut dyn Write, clock: &Clock, instance: &Instance<'_>) -> fmt::R
 }
 
 /// What makes the priority another one than the configured one.
-fn tracked<'t>(
+fn tracked(
     out: &mut dyn Write,
     instance: &Instance<'_>,
-    trackers: impl Iterator<Item = Tracker<'t>>,
+    trackers: &mut dyn Iterator<Item = Tracker<'_>>,
 ) -> fmt::Result {
     let mut told = false;
     for Tracker { kind, name, effect } in trackers {

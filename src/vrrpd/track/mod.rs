@@ -15,6 +15,8 @@ mod situation;
 mod source;
 
 pub(super) use crate::proto::track::Object;
+#[cfg(feature = "status")]
+pub(super) use reasons::Reason;
 pub(super) use reasons::Reasons;
 pub(super) use script::Outcome;
 pub(super) use situation::Situation;

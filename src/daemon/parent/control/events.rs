@@ -24,7 +24,7 @@ impl<P: Program> Parent<'_, P> {
             }
         };
         let wanted = |event: &Event| request.name.is_none_or(|name| event.name == name);
-        let all = events::since(after).into_iter().filter(|event| event.number <= last && wanted(event));
+        let mut all = events::since(after).into_iter().filter(|event| event.number <= last && wanted(event));
         let follows = request.has(control::FOLLOW);
         let mut text = if follows { format!("{last}\n") } else { String::new() };
         if !request.has(control::JSON) {
@@ -35,7 +35,7 @@ impl<P: Program> Parent<'_, P> {
                 text.push('\n');
             });
         } else {
-            list(&mut text, last, all);
+            list(&mut text, last, &mut all);
         }
         self.tell(index, Outcome::Ok, text);
     }
@@ -50,11 +50,11 @@ fn line(out: &mut String, Event { at, kind, name, text, .. }: &Event) {
 
 /// All events, as JSON.
 pub(super) fn all(out: &mut String) {
-    list(out, events::last(), events::since(0).into_iter());
+    list(out, events::last(), &mut events::since(0).into_iter());
 }
 
 /// All events with the number of the last one.
-fn list(out: &mut String, last: u64, all: impl Iterator<Item = Event>) {
+fn list(out: &mut String, last: u64, all: &mut dyn Iterator<Item = Event>) {
     let time = Epoch(clock::wall());
     let _ = write!(out, "{{\"schema\":{SCHEMA},\"time\":{time},\"last\":{last},\"events\":[");
     for (event, position) in all.zip(0..) {

@@ -21,6 +21,7 @@ use crate::status::dump::Clock;
 use crate::status::dump::instance::word;
 use crate::vrrpd::live::Instance;
 use crate::vrrpd::run::Vrrp;
+use crate::vrrpd::track::Reason;
 
 impl Vrrp {
     /// A client of the control socket asks.
@@ -116,12 +117,20 @@ impl Vrrp {
             return Some(Err(error));
         }
         let sheet = self.status.asked.sheet;
-        self.with_instance(position, &mut |view| {
+        self.with_why(position, &mut |why| vrrp::instance(out, clock, sheet, why))
+    }
+
+    /// Lends the instance at a position to a writer, with what makes it what it is.
+    fn with_why(
+        &self,
+        position: usize,
+        write: &mut dyn FnMut(vrrp::Why<'_, '_, '_, Reason<'_>>) -> fmt::Result,
+    ) -> Option<fmt::Result> {
+        self.with_instance(position, &mut |instance| {
             let Some(this) = self.routers.instances.get(position) else { return Ok(()) };
-            let faults = self.reasons(this);
-            let faults = faults.iter().map(|(_, reason)| reason);
-            let trackers = this.tracking.iter().filter_map(|tracked| self.tracker(*tracked));
-            vrrp::instance(out, clock, sheet, vrrp::Why { instance: view, faults, trackers })
+            let faults = &mut self.reasons(this).iter().map(|(_, reason)| reason);
+            let trackers = &mut this.tracking.iter().filter_map(|tracked| self.tracker(*tracked));
+            write(vrrp::Why { instance, faults, trackers })
         })
     }
 
@@ -137,13 +146,7 @@ impl Vrrp {
             return Some(Ok(()));
         }
         self.status.asked.sheet.count = 1;
-        self.with_instance(position, &mut |view| {
-            let Some(this) = self.routers.instances.get(position) else { return Ok(()) };
-            let faults = self.reasons(this);
-            let faults = faults.iter().map(|(_, reason)| reason);
-            let trackers = this.tracking.iter().filter_map(|tracked| self.tracker(*tracked));
-            why::why(out, clock, vrrp::Why { instance: view, faults, trackers })
-        })
+        self.with_why(position, &mut |because| why::why(out, clock, because))
     }
 
     fn tracker(&self, tracked: Tracked) -> Option<vrrp::Tracker<'_>> {
