@@ -14,8 +14,34 @@ const CONF: &str = include_str!("objects.conf");
 /// Below KEEPALIVED-MIB.
 const ROOT: &str = ".1.3.6.1.4.1.9586.100.5.";
 
-/// Columns whose value is another one than that of keepalived 2.2.7, and why.
-const DIFFERENT: &[(&str, &str)] = &[("1.1.", "the version")];
+/// Where our value is another one than that of keepalived 2.2.7, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("1.1.0", "the version"),
+    (
+        "1.3.",
+        "2.2.7 tells port 0, no timeout and an IPv6 address of four octets where no mail server is configured",
+    ),
+    ("1.12.0", NEWER),
+    ("3.3.1.5.", "2.2.7 says a kind of address of marks and groups, too, whose rows have none by the MIB"),
+    ("3.3.1.8.3", "2.2.7 leaves the protocol out of a service of marks, the MIB has none(4) for it"),
+    ("3.3.1.51.", "2.2.7 says 4294967295, also of IPv4, where a prefix has 128 bits at most"),
+    ("3.3.1.72.", NEWER),
+    ("3.3.1.73.", NEWER),
+    ("3.3.1.74.", NEWER),
+    ("3.3.1.75.", NEWER),
+    ("3.3.1.76.", NEWER),
+    ("3.3.1.77.", NEWER),
+    ("3.3.1.78.", NEWER),
+    ("3.4.1.56.", NEWER),
+    ("3.4.1.57.", NEWER),
+    ("3.4.1.58.", NEWER),
+    ("3.4.1.59.", NEWER),
+    ("3.4.1.60.", NEWER),
+    ("3.4.1.61.", NEWER),
+    ("3.4.1.62.", NEWER),
+    ("3.4.1.63.", NEWER),
+];
+const NEWER: &str = "newer than 2.2.7";
 
 /// The guest is slow, and the agent is tried again after seconds.
 const SETTLED: Duration = Duration::from_secs(60);
