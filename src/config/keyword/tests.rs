@@ -50,6 +50,6 @@ fn keywords_of_iptables_are_refused_without_it() {
     let text = "global_defs {\n  vrrp_iptables a b\n  vrrp_ipsets c\n}\n";
     let parsed = expand::parse_text(text, &mut found);
     let model = crate::config::assemble::model(&parsed.tree, &mut found);
-    assert_eq!((model.global.firewall.iptables, model.global.firewall.ipsets), (None, None));
+    assert_eq!((&model.global.firewall.iptables, &model.global.firewall.ipsets), (&None, &None));
     assert_eq!(found.iter().filter(|one| one.message.contains("feature 'iptables'")).count(), 2);
 }
