@@ -180,7 +180,7 @@ impl<'t> Node<'t> {
         at
     }
 
-    /// Whether the line is a plain one ([`super::super::plain`]).
+    /// Whether the line is a plain one (`config::plain`).
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.entry().is_some_and(|entry| entry.link == PLAIN)
