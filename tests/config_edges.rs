@@ -108,3 +108,18 @@ fn ends_of_ranges_are_as_recorded() {
         assert_eq!(expected, actual, "UPDATE=1 rewrites {file}");
     }
 }
+
+/// A member of a sync group can have no weights of its own: what the group says holds for it, and is printed there alone.
+#[test]
+fn what_a_member_and_its_group_track_is_read_again_as_it_was() {
+    for (weight, group) in [("0", ""), ("1", ""), ("5", "sync_group_tracking_weight"), ("an", "")] {
+        let text = format!(
+            "vrrp_script s {{\n script /bin/true\n weight 0\n}}\ntrack_file f {{\n file /run/f\n}}\nvrrp_instance A {{\n interface eth0\n \
+             virtual_router_id 1\n track_script {{\n s\n }}\n track_file {{\n f weight {weight}\n }}\n}}\nvrrp_sync_group G {{\n group {{\n A\n }}\n \
+             {group}\n track_script {{\n s weight 3\n }}\n track_file {{\n f weight 4\n }}\n}}\n"
+        );
+        let (_, effective) = read(&text);
+        assert_eq!(effective.matches("f weight ").count(), 2, "{effective}");
+        assert_eq!(read(&effective).1, effective, "weight {weight} {group}");
+    }
+}

@@ -41,6 +41,7 @@ pub fn print(model: &Model) -> String {
                 &one.track_files,
                 &one.track_processes,
                 &one.track_bfds,
+                false,
                 inner,
             );
         });
@@ -49,12 +50,14 @@ pub fn print(model: &Model) -> String {
         block("vrrp_instance", &one.name, &mut out, |inner| {
             rows(instance::ROWS, one, 1, inner);
             exceptions(model, one, inner);
+            let group = one.sync_group.and_then(|id| model.groups.get(id.index()));
             trackers(
                 model,
                 &one.track_scripts,
                 &one.track_files,
                 &one.track_processes,
                 &one.track_bfds,
+                group.is_some_and(|group| !group.tracking_weight),
                 inner,
             );
         });
@@ -122,22 +125,25 @@ fn block(keyword: &str, name: &str, out: &mut String, content: impl FnOnce(&mut 
     let _ = write!(out, " {{\n{inner}}}\n");
 }
 
-/// Trackers name objects, which an instance or a group alone does not know.
+/// Trackers name objects, which an instance or a group alone does not know. With `grouped`, those of a member of a group
+/// in which a member can have no weights: what it has is the group's, and stands there.
 fn trackers(
     model: &Model,
     scripts: &[TrackedScript],
     files: &[TrackedFile],
     processes: &[TrackedProcess],
     bfds: &[TrackedBfd],
+    grouped: bool,
     out: &mut String,
 ) {
+    let own = |weight| if grouped { Weight { value: 0, ..weight } } else { weight };
     let scripts = scripts.iter().filter_map(|one| {
         let script = model.script(one.script)?;
-        Some(tracker(&script.name, one.weight))
+        Some(tracker(&script.name, own(one.weight)))
     });
     let files = files.iter().filter_map(|one| {
         let file = model.file(one.of)?;
-        Some(tracker(&file.name, one.weight))
+        Some(tracker(&file.name, own(one.weight)))
     });
     let processes = processes.iter().filter_map(|one| {
         let process = model.process(one.of)?;
