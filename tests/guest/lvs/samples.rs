@@ -78,26 +78,24 @@ fn table(program: Program, node: &Node, name: &str, entries: usize, daemons: usi
     let conf = std::fs::read_to_string(format!("{FOLDER}/keepalived.conf.{name}")).expect("a sample");
     let daemon = Daemon::start(node, program, &conf);
     let mut table = Table::of(node);
-    // Of the daemons when there is nothing else to wait for; each ipvsadm costs a tenth of a second and more.
-    let mut held = |entries: usize, daemons: bool| {
-        let mut lines = table.lines_of(entries)?.to_vec();
-        if lines.len() == entries && daemons {
+    // Of the daemons when there is nothing else to wait for.
+    let mut held = |entries: usize| {
+        let mut lines = table.lines().to_vec();
+        if lines.len() == entries {
             lines.extend(ipvsadm(node, &["-Ln", "--daemon"]));
         }
-        Some(lines)
+        lines
     };
     let (mut lines, count) = (Vec::new(), entries + daemons);
     let begin = Instant::now();
     let came = holds_within(SLOW, || {
-        lines = held(entries, true).unwrap_or_default();
-        // The daemon is that of a BACKUP until the instance, which is alone, has become MASTER.
-        let settled = daemons == 0 || lines.iter().any(|line| line.starts_with("master sync daemon"));
-        lines.len() >= count && settled
+        lines = held(entries);
+        lines.len() >= count
     });
     println!("{program:?}: {name}: {:.1} s", begin.elapsed().as_secs_f32());
     assert!(came && lines.len() == count, "{program:?} {name}: {lines:#?}");
     daemon.stop();
-    eventually("nothing is left", SLOW, || held(0, daemons > 0).is_some_and(|lines| lines.is_empty()));
+    eventually("nothing is left", SLOW, || held(0).is_empty());
     println!("{program:?}: {name}: {:.1} s with its stop", begin.elapsed().as_secs_f32());
     lines
 }
