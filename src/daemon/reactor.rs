@@ -12,6 +12,7 @@
 //! waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]), and what comes in all the time is read
 //! together while no deadline is near ([`limit::SHARED_READING`]).
 
+mod hellos;
 mod reading;
 mod turn;
 mod types;
@@ -353,29 +354,6 @@ impl Core {
         passed
     }
 
-    /// Answers the parent's hellos in the middle of work; what else it says waits for its turn.
-    fn answer_hellos(&mut self) {
-        // The time of the turn stands still while the work goes on.
-        let now = clock::now();
-        if now.since(self.answered) < HELLO_SPACING {
-            return;
-        }
-        self.answered = now;
-        let Some((uplink, registration)) = &mut self.uplink else { return };
-        let registration = *registration;
-        if uplink.answer_hellos() {
-            self.enqueue(registration);
-        }
-    }
-
-    /// Where every call takes long (under strace, or on a machine that is overloaded) a turn of a few hundred sources may
-    /// take longer than the parent waits, and its own channel come up for its turn only after several of them.
-    fn answer_between(&mut self, count: usize) {
-        if count.is_multiple_of(ANSWER_EVERY) {
-            self.answer_hellos();
-        }
-    }
-
     /// How far the earliest deadline lies in the past.
     fn lateness(&self) -> Span {
         self.deadlines.earliest().map_or(Span::ZERO, |at| self.now.since(at))
@@ -600,10 +578,6 @@ impl Core {
     }
 }
 
-/// Between two looks at what the parent says, in the middle of work.
-const HELLO_SPACING: Span = Span::from_millis(10);
-/// Sources, and deadlines, between two such looks in a turn.
-const ANSWER_EVERY: usize = 32;
 /// Wake-ups within [`limit::SHARED_WAKE_UP`] that wait for nobody: what is alone is never late.
 const WAKE_UPS_ALONE: u8 = 2;
 

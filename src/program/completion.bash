@@ -4,7 +4,8 @@ _keepalivedctl() {
     [ "$COMP_CWORD" -gt 1 ] && case "${COMP_WORDS[1]}" in
         check) COMPREPLY=($(compgen -f -- "$2")); return;;
         completion) words='bash zsh';;
-        status|events) words='--json --watch NAMES';;
+        status) words='--json --watch NAMES';;
+        events) words='--json -f NAMES';;
         checkers) words='--json --watch';;
         maintenance) words='on off --until-start';;
         failover) words='--undo --until-start NAMES';;

@@ -82,9 +82,11 @@ impl Interfaces {
 
     /// Notifications were lost. The kernel goes on losing them, without a word, until the queue is empty; so the queue
     /// is emptied first, and what it held, which may be older than what was lost, is not believed any more. The caller
-    /// lists everything next.
-    pub fn recover(&mut self) {
-        report::overrun();
+    /// lists everything next, which is logged, if `lists`.
+    pub fn recover(&mut self, lists: bool) {
+        if lists {
+            report::overrun();
+        }
         self.discard();
     }
 

@@ -257,7 +257,7 @@ fn the_driver_of_a_polled_interface_is_believed_and_named_in_the_log() {
 #[test]
 fn lost_notifications_are_told() {
     let (mut interfaces, _) = interfaces();
-    let lines = logged(|| interfaces.recover());
+    let lines = logged(|| interfaces.recover(true));
     assert_eq!(lines, ["Netlink: messages were lost (ENOBUFS); reading all interfaces and addresses again"]);
 }
 

@@ -207,7 +207,11 @@ fn a_hello_is_answered_in_the_middle_of_a_turn_with_much_to_do() {
         Recorder { stop_after: limit::DUE_PER_TURN, parent: Some(parent), ..Recorder::default() };
     reactor.run(&mut recorder).unwrap();
     assert_eq!(reactor.turn().counters().turns, 1);
-    assert!(recorder.answered.is_some_and(|after| after <= 2 * ANSWER_EVERY), "{:?}", recorder.answered);
+    assert!(
+        recorder.answered.is_some_and(|after| after <= 2 * hellos::ANSWER_EVERY),
+        "{:?}",
+        recorder.answered
+    );
 }
 
 #[test]

@@ -79,12 +79,21 @@ impl Vrrp {
     /// Notifications were lost.
     fn catch_up(&mut self, turn: &mut Turn<'_>) -> Again {
         if !self.process.stopping {
-            self.links.recover();
-            // An interface may have been made anew with the number of the old one.
-            self.sockets.pool.join_again();
-            self.begin_listing(turn, Kind::List);
+            // Where listing has failed everything is listed again in a second: not each time that more is lost.
+            let lists = !self.links.listing_failed;
+            self.links.recover(lists);
+            if lists {
+                self.list_again(turn, Kind::List);
+            }
         }
         Again::More
+    }
+
+    /// Everything is to be listed again because notifications were lost.
+    pub(super) fn list_again(&mut self, turn: &mut Turn<'_>, kind: Kind) {
+        // An interface may have been made anew with the number of the old one.
+        self.sockets.pool.join_again();
+        self.begin_listing(turn, kind);
     }
 
     /// Whether everything is to be listed again.

@@ -34,9 +34,9 @@ pub(super) enum Listing {
     Links { lister: Commands, links: Vec<KernelLink> },
     /// The kernel lists the addresses.
     Addresses { lister: Commands, changes: Changes, addresses: Vec<Address> },
-    /// The addresses are being compared with those that are known.
-    Learning { changes: Changes, addresses: vec::IntoIter<Address>, listed: Listed },
-    /// What changed of the interfaces has its consequences. No list: the addresses count as what they were.
+    /// The addresses are being compared with those that are known. A list that is not `whole` hides some.
+    Learning { changes: Changes, addresses: vec::IntoIter<Address>, listed: Listed, whole: bool },
+    /// What changed of the interfaces has its consequences. No list: it was not whole.
     Following { changes: vec::IntoIter<(LinkId, Change)>, listed: Option<Listed> },
     /// Virtual addresses that are not there, from an instance and a position on.
     Missing { there: Places, stale: Vec<Address>, at: usize, within: usize },
@@ -98,10 +98,12 @@ impl Vrrp {
                 match lister.more_addresses(&mut addresses) {
                     Ok(true) => return Ok(Listing::Addresses { lister, changes, addresses }),
                     Ok(false) => {}
-                    // Another program changes addresses all the time. An interface that is down is so all the same.
+                    // Another program changes addresses all the time. What is in the list is there all the same, and an
+                    // interface that is down is so.
                     Err(error) => {
                         self.listing_failed(turn, "listing addresses", &error);
-                        return Ok(Listing::Following { changes: changes.into_iter(), listed: None });
+                        let (addresses, listed) = (addresses.into_iter(), Listed::default());
+                        return Ok(Listing::Learning { changes, addresses, listed, whole: false });
                     }
                 }
                 let (instances, links) = (&self.routers.instances, &self.links.table);
@@ -109,15 +111,15 @@ impl Vrrp {
                 let stale = addresses.iter().filter(is_stale).cloned().collect();
                 self.begin_learning(&addresses);
                 let listed = Listed { ours: Vec::new(), stale };
-                Listing::Learning { changes, addresses: addresses.into_iter(), listed }
+                Listing::Learning { changes, addresses: addresses.into_iter(), listed, whole: true }
             }
-            Listing::Learning { changes, mut addresses, mut listed } => {
+            Listing::Learning { changes, mut addresses, mut listed, whole } => {
                 self.learn(addresses.by_ref().take(limit::ADDRESSES_PER_SLICE), &mut listed.ours);
                 if addresses.len() > 0 {
-                    return Ok(Listing::Learning { changes, addresses, listed });
+                    return Ok(Listing::Learning { changes, addresses, listed, whole });
                 }
                 self.end_learning();
-                Listing::Following { changes: changes.into_iter(), listed: Some(listed) }
+                Listing::Following { changes: changes.into_iter(), listed: whole.then_some(listed) }
             }
             Listing::Following { mut changes, listed } => {
                 if let Some((link, change)) = changes.next() {

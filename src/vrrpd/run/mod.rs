@@ -287,7 +287,7 @@ impl Vrrp {
 
     fn retry(&mut self, turn: &mut Turn<'_>) {
         if core::mem::take(&mut self.links.listing_failed) {
-            return self.begin_listing(turn, Kind::Retry);
+            return self.list_again(turn, Kind::Retry);
         }
         self.retry_all(turn);
     }
