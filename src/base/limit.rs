@@ -175,6 +175,9 @@ pub const NETLINK_DUMP_OCTETS: usize = 32_768;
 /// Attempts at a netlink dump that changes run into.
 pub const NETLINK_DUMP_TRIES: usize = 8;
 
+/// Lists of everything that may fail, one upon the other, before the next one waits for [`KERNEL_RETRY`].
+pub const FAILED_LISTS: u32 = 16;
+
 /// Netlink notifications taken by one recvmmsg: each touches a page of its own.
 pub const MONITOR_BATCH: usize = 8;
 

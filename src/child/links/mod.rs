@@ -34,6 +34,8 @@ pub struct Interfaces {
     unread: heapless::Deque<Event, { limit::MONITOR_BATCH }>,
     /// Listing the interfaces failed: it is to be tried again.
     pub listing_failed: bool,
+    /// Lists that failed since the last whole one.
+    pub failed_lists: u32,
     /// Each address that comes or goes is logged (`-a`).
     pub log_addresses: bool,
 }
@@ -54,6 +56,7 @@ impl Interfaces {
             monitor,
             unread: heapless::Deque::new(),
             listing_failed: false,
+            failed_lists: 0,
             log_addresses: false,
         })
     }

@@ -74,6 +74,7 @@ impl Vrrp {
     fn listing_failed(&mut self, turn: &mut Turn<'_>, what: &str, error: &io::Error) {
         report::kernel_failed(what, error);
         self.links.listing_failed = true;
+        self.links.failed_lists = self.links.failed_lists.saturating_add(1);
         self.arm_retry(turn);
     }
 
@@ -119,6 +120,9 @@ impl Vrrp {
                     return Ok(Listing::Learning { changes, addresses, listed, whole });
                 }
                 self.end_learning();
+                if whole {
+                    self.links.failed_lists = 0;
+                }
                 Listing::Following { changes: changes.into_iter(), listed: whole.then_some(listed) }
             }
             Listing::Following { mut changes, listed } => {
