@@ -321,7 +321,8 @@ fn aarch64() {
     routers_on(&Processor {
         name: "aarch64",
         qemu: "qemu-system-aarch64",
-        machine: "-machine virt -cpu max",
+        // The kernel signs every return address, and the signature of the architecture takes QEMU longer than all the rest.
+        machine: "-machine virt -cpu max,pauth-impdef=on",
         console: "ttyAMA0",
     });
 }
