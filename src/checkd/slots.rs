@@ -16,6 +16,8 @@ pub(super) enum Slot {
     Table,
     /// What is tried again each second: directories of tracked files.
     Retry,
+    /// The next list of addresses after one that failed.
+    Addresses,
     /// Notify scripts of objects that a reload removed.
     Retired,
     /// Programs of checks that a reload removed.
@@ -30,7 +32,7 @@ pub(super) enum Slot {
     Stop,
 }
 
-/// The layout: one slot a check, one an object with notify scripts, one a tracked file, eight of the child itself.
+/// The layout: one slot a check, one an object with notify scripts, one a tracked file, nine of the child itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Layout {
     checks: u32,
@@ -38,9 +40,10 @@ pub(super) struct Layout {
     files: u32,
 }
 
-const OF_THE_CHILD: [Slot; 8] = [
+const OF_THE_CHILD: [Slot; 9] = [
     Slot::Table,
     Slot::Retry,
+    Slot::Addresses,
     Slot::Retired,
     Slot::Leaving,
     Slot::Status,
@@ -100,6 +103,6 @@ mod tests {
             seen.push(slot);
         }
         assert_eq!(seen.len(), 3 + 2 + 2 + OF_THE_CHILD.len());
-        assert_eq!(Layout::new(0, 0, 0).slot(7), Slot::Stop);
+        assert_eq!(Layout::new(0, 0, 0).slot(8), Slot::Stop);
     }
 }

@@ -2,7 +2,8 @@
 //! interface of this machine.
 //!
 //! A netlink monitor tells of addresses. A monitor whose queue ran over has lost notifications; all addresses are listed
-//! again then.
+//! again then, and a list that failed is made again after [`limit::KERNEL_RETRY`]. A list that is not whole, because another
+//! program changes addresses all the time, says which addresses are there, and of no address that it is gone.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -10,12 +11,15 @@ use std::os::fd::AsRawFd;
 use super::{kind, report};
 use crate::base::id::ServiceId;
 use crate::base::limit;
+use crate::base::time::Instant;
+use crate::child::lists::FailedLists;
 use crate::child::queues::ask;
 use crate::config::model::Model;
 use crate::config::model::service::Key;
 use crate::daemon::reactor::{Again, Interest, Turn};
 use crate::daemon::token::{Registration, SourceId};
 use crate::proto::lvs::Presence;
+use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
 
@@ -26,6 +30,9 @@ pub(super) struct Addresses {
     netlink: Option<Netlink>,
     /// The kernel has listed its addresses since some of them matter.
     listed: bool,
+    failed: FailedLists,
+    /// When they are listed again because that failed.
+    again_at: Option<Instant>,
     presence: Presence,
 }
 
@@ -40,6 +47,7 @@ impl Addresses {
     /// keeps its size. For load time: allocates.
     pub(super) fn load(&mut self, turn: &mut Turn<'_>, model: &Model) {
         self.presence = Presence::default();
+        self.listed = false;
         let mut matter = false;
         for (service, id) in model.services.iter().zip((0..).map(ServiceId)) {
             if !service.ha_suspend {
@@ -59,7 +67,7 @@ impl Addresses {
             if let Some(netlink) = self.netlink.take() {
                 turn.deregister(netlink.registration);
             }
-            self.listed = false;
+            self.again_at = None;
             return;
         }
         if self.netlink.is_none() {
@@ -73,7 +81,12 @@ impl Addresses {
             ask("command", buffers.lvs_command, |size| commands.set_receive_buffer(size));
             ask("monitor", buffers.lvs_monitor, |size| monitor.set_receive_buffer(size));
         }
-        self.list();
+        self.list(turn.now());
+    }
+
+    /// When [`Addresses::list`] is due.
+    pub(super) const fn poll_at(&self) -> Option<Instant> {
+        self.again_at
     }
 
     /// Whether none of the addresses of a service is there. Where the kernel does not tell, all are, for checks that run do
@@ -83,9 +96,9 @@ impl Addresses {
     }
 
     /// Takes what the kernel tells; whether a service is to be looked at again.
-    pub(super) fn hear(&mut self) -> (Again, bool) {
-        let Self { netlink: Some(netlink), listed, presence } = self else { return (Again::Done, false) };
-        let (mut lost, mut changed) = (!*listed, false);
+    pub(super) fn hear(&mut self, now: Instant) -> (Again, bool) {
+        let Self { netlink: Some(netlink), presence, .. } = self else { return (Again::Done, false) };
+        let (mut lost, mut changed) = (false, false);
         let drained = netlink.monitor.read(limit::MONITOR_BUDGET, |event| {
             let mut turned = false;
             let (address, there) = match event {
@@ -105,9 +118,12 @@ impl Addresses {
                 changed = true;
             }
         });
+        let lists = lost && self.failed.may_list();
         if lost {
             netlink.monitor.discard();
-            self.list();
+        }
+        if lists {
+            self.list(now);
         }
         let again = match drained {
             Ok(Drained::No) => Again::More,
@@ -117,19 +133,30 @@ impl Addresses {
                 Again::Done
             }
         };
-        (again, changed || lost)
+        (again, changed || lists)
     }
 
-    fn list(&mut self) {
-        self.listed = false;
+    /// Asks the kernel for all addresses. What follows for the services is to be asked next.
+    pub(super) fn list(&mut self, now: Instant) {
         let Some(netlink) = &mut self.netlink else { return };
         let mut addresses = Vec::new();
-        if let Err(error) = netlink.commands.addresses(&mut addresses) {
-            return report::kernel_failed("listing addresses", &error);
+        let listed = netlink.commands.addresses(&mut addresses);
+        self.take_list(now, listed, &addresses);
+    }
+
+    /// A list has ended: it is whole, or what there is of it.
+    fn take_list(&mut self, now: Instant, listed: io::Result<()>, addresses: &[Address]) {
+        if let Err(error) = listed {
+            report::kernel_failed("listing addresses", &error);
+            self.failed.failed();
+            self.again_at = Some(now + limit::KERNEL_RETRY);
+        } else {
+            self.failed.whole();
+            self.again_at = None;
+            self.listed = true;
+            self.presence.forget();
         }
-        self.listed = true;
-        self.presence.forget();
-        for address in &addresses {
+        for address in addresses {
             self.presence.came(address.prefix.addr, address.interface, &mut |_| ());
         }
     }
@@ -148,16 +175,31 @@ impl Netlink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::IfIndex;
 
     #[test]
-    fn addresses_that_the_kernel_does_not_list_suspend_nothing() {
-        let id = ServiceId(0);
+    fn a_list_that_fails_takes_nothing_away_and_is_made_again_once_a_second() {
+        let (id, now) = (ServiceId(0), Instant::START);
+        let busy = || Err(io::ErrorKind::ResourceBusy.into());
         let mut addresses = Addresses::default();
-        addresses.presence.add(id, "192.0.2.1".parse().unwrap());
-        addresses.listed = true;
+        let addr = "192.0.2.1".parse().unwrap();
+        addresses.presence.add(id, addr);
+        addresses.take_list(now, busy(), &[]);
+        assert!(!addresses.suspends(id), "nobody knows whether the address is there");
+        addresses.take_list(now, Ok(()), &[]);
         assert!(addresses.suspends(id), "the address is not there");
-        addresses.list();
-        assert!(!addresses.suspends(id), "nobody knows whether it is there");
+        assert_eq!(addresses.poll_at(), None);
+        addresses.presence.came(addr, IfIndex(1), &mut |_| ());
+        for _ in 0..limit::FAILED_LISTS {
+            assert!(addresses.failed.may_list());
+            addresses.take_list(now, busy(), &[]);
+            assert!(!addresses.suspends(id), "a list that is not whole says of no address that it is gone");
+        }
+        assert!(!addresses.failed.may_list(), "what is lost next waits");
+        assert_eq!(addresses.poll_at(), Some(now + limit::KERNEL_RETRY));
+        addresses.take_list(now, Ok(()), &[]);
+        assert!(addresses.suspends(id) && addresses.failed.may_list());
+        assert_eq!(addresses.poll_at(), None);
     }
 
     #[test]

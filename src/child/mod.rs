@@ -15,6 +15,7 @@ pub mod check;
 pub mod files;
 pub mod kept;
 pub mod links;
+pub mod lists;
 pub mod notifies;
 pub mod peer;
 pub mod privileges;

@@ -27,13 +27,15 @@ impl Place {
     }
 }
 
-/// Every check of a model in order.
-pub(in crate::checkd) fn places(model: &Model) -> impl Iterator<Item = Place> {
-    model.services.iter().zip(0_u32..).flat_map(|(config, service)| {
-        config.servers.iter().zip(0_u32..).flat_map(move |(config, server)| {
-            (0..count(config.checks.len())).map(move |checker| Place { service, server, checker })
-        })
-    })
+/// Every check of a model in order. For load time: allocates.
+pub(in crate::checkd) fn places(model: &Model) -> Vec<Place> {
+    let mut all = Vec::new();
+    for (config, service) in model.services.iter().zip(0_u32..) {
+        for (config, server) in config.servers.iter().zip(0_u32..) {
+            all.extend((0..count(config.checks.len())).map(|checker| Place { service, server, checker }));
+        }
+    }
+    all
 }
 
 /// The definitions of checks that are known, each with its number.
@@ -47,7 +49,7 @@ impl Definitions {
         &self,
         of: &Model,
         (place, model): (Place, &Model),
-        mut free: impl FnMut(MachineId) -> bool,
+        free: &mut dyn FnMut(MachineId) -> bool,
     ) -> Option<MachineId> {
         let wanted = definition(model, place)?;
         let alike = self.0.get(&digest(&wanted))?;
@@ -113,7 +115,7 @@ mod tests {
             let text = service("192.0.2.1") + &service("192.0.2.2");
             let mut found = Diagnostics::new();
             let model = assemble::model(&expand::parse_text(&text, &mut found).tree, &mut found);
-            places(&model).map(|place| digest_of(&model, place)).collect::<Vec<_>>()
+            places(&model).into_iter().map(|place| digest_of(&model, place)).collect::<Vec<_>>()
         };
         let [one, other] = *digests("ha_suspend") else { panic!("two checks") };
         assert_ne!(one, other);

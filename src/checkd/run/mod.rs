@@ -143,12 +143,14 @@ impl Process for Checkers {
     fn expired(&mut self, turn: &mut Turn<'_>, slot: u32) {
         match self.layout.slot(slot) {
             // A child that stops begins nothing new.
-            Slot::Check(_) | Slot::File(_) | Slot::Table | Slot::Retry if self.process.stopping => {}
+            Slot::Check(_) | Slot::File(_) | Slot::Table | Slot::Retry | Slot::Addresses
+                if self.process.stopping => {}
             Slot::Check(id) => self.drive(turn, id, Input::Timer),
             Slot::Notify(id) => self.notify_overdue(turn, id),
             Slot::File(id) => self.file_due(turn, id),
             Slot::Table => self.look_at_table(turn),
             Slot::Retry => self.watch_missing(turn),
+            Slot::Addresses => self.list_addresses(turn),
             Slot::Retired => {
                 let slot = self.layout.number(Slot::Retired);
                 self.notifies.retired_overdue(turn, slot);

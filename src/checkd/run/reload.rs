@@ -72,7 +72,7 @@ impl Reloads for Checkers {
         self.settle_marking(turn);
         self.load_files(turn, true);
         self.arm_files(turn);
-        self.addresses.load(turn, &self.model);
+        self.load_addresses(turn);
         self.begin_checks(turn, |id| plan.stays.get(id.index()) != Some(&true));
         self.retain_notes();
         self.status.load(&self.model);
@@ -99,8 +99,8 @@ impl Checkers {
         let mut stays = vec![false; self.checks.all.len()];
         let mut carried = Vec::with_capacity(new_places.checks());
         for place in places(model) {
-            let free = |id: MachineId| share || stays.get(id.index()).is_some_and(|stays| !stays);
-            let found = definitions.find(old, (place, model), free);
+            let mut free = |id: MachineId| share || stays.get(id.index()).is_some_and(|stays| !stays);
+            let found = definitions.find(old, (place, model), &mut free);
             if let Some(stays) = found.and_then(|id| stays.get_mut(id.index())) {
                 *stays = true;
             }
@@ -180,7 +180,7 @@ impl Checkers {
         let mut placed = vec![false; self.checks.all.len()];
         let (mut definitions, mut free, mut prepared) = (Definitions::default(), 0, Prepared::default());
         let share = !model.global.lvs.no_shared_checks;
-        for (place, carried) in places(&model).zip(&plan.carried) {
+        for (place, carried) in places(&model).into_iter().zip(&plan.carried) {
             if let Some(id) = carried {
                 let first =
                     placed.get_mut(id.index()).is_some_and(|placed| !core::mem::replace(placed, true));
@@ -196,7 +196,7 @@ impl Checkers {
                 }
                 continue;
             }
-            let known = definitions.find(&model, (place, &model), |_| share);
+            let known = definitions.find(&model, (place, &model), &mut |_| share);
             if let Some(check) = known.and_then(|id| self.checks.get_mut(id)) {
                 check.shared.push(place);
                 continue;

@@ -227,7 +227,7 @@ impl Checkers {
             self.tell_initial(turn);
         }
         self.load_files(turn, died.is_none());
-        self.addresses.load(turn, &self.model);
+        self.load_addresses(turn);
         self.begin_checks(turn, |_| true);
         // What files say of servers does not wait for the end of the first turn, before which the loop sleeps.
         self.settle_all(turn);
@@ -241,7 +241,7 @@ impl Checkers {
         let (mut definitions, share) = (Definitions::default(), !model.global.lvs.no_shared_checks);
         let mut prepared = Prepared::default();
         for place in places(&model) {
-            let known = definitions.find(&model, (place, &model), |_| share);
+            let known = definitions.find(&model, (place, &model), &mut |_| share);
             if let Some(check) = known.and_then(|id| self.checks.get_mut(id)) {
                 check.shared.push(place);
                 continue;

@@ -4,6 +4,7 @@ use super::Checkers;
 use crate::base::id::{MachineId, ServiceId};
 use crate::checkd::report;
 use crate::checkd::services::Named;
+use crate::checkd::slots::Slot;
 use crate::daemon::reactor::{Again, Turn};
 use crate::proto::check::Input;
 
@@ -15,11 +16,29 @@ impl Checkers {
 
     /// The kernel tells of addresses.
     pub(super) fn addresses_ready(&mut self, turn: &mut Turn<'_>) -> Again {
-        let (again, changed) = self.addresses.hear();
+        let (again, changed) = self.addresses.hear(turn.now());
+        self.arm_addresses(turn);
         if changed && !self.process.stopping {
             self.suspend_or_resume(turn);
         }
         again
+    }
+
+    /// Goes over to the addresses that matter now. For load time: allocates.
+    pub(super) fn load_addresses(&mut self, turn: &mut Turn<'_>) {
+        self.addresses.load(turn, &self.model);
+        self.arm_addresses(turn);
+    }
+
+    /// The last list of addresses failed.
+    pub(super) fn list_addresses(&mut self, turn: &mut Turn<'_>) {
+        self.addresses.list(turn.now());
+        self.arm_addresses(turn);
+        self.suspend_or_resume(turn);
+    }
+
+    fn arm_addresses(&self, turn: &mut Turn<'_>) {
+        turn.set_deadline(self.layout.number(Slot::Addresses), self.addresses.poll_at());
     }
 
     /// Suspends the checks whose address is not there, and lets the others go on.

@@ -18,6 +18,7 @@ use states::LinkStates;
 
 use crate::base::id::LinkId;
 use crate::base::limit;
+use crate::child::lists::FailedLists;
 use crate::sys::netlink::addr::Address;
 use crate::sys::netlink::command::Commands;
 use crate::sys::netlink::monitor::{Drained, Event, Monitor, Topic};
@@ -35,7 +36,7 @@ pub struct Interfaces {
     /// Listing the interfaces failed: it is to be tried again.
     pub listing_failed: bool,
     /// Lists that failed since the last whole one.
-    pub failed_lists: u32,
+    pub failed_lists: FailedLists,
     /// Each address that comes or goes is logged (`-a`).
     pub log_addresses: bool,
 }
@@ -56,7 +57,7 @@ impl Interfaces {
             monitor,
             unread: heapless::Deque::new(),
             listing_failed: false,
-            failed_lists: 0,
+            failed_lists: FailedLists::default(),
             log_addresses: false,
         })
     }

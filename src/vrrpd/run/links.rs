@@ -79,8 +79,7 @@ impl Vrrp {
     /// Notifications were lost.
     fn catch_up(&mut self, turn: &mut Turn<'_>) -> Again {
         if !self.process.stopping {
-            // Where listing fails again and again it is tried again in a second: not each time that more is lost.
-            let lists = self.links.failed_lists < limit::FAILED_LISTS;
+            let lists = self.links.failed_lists.may_list();
             self.links.recover(lists);
             if lists {
                 self.list_again(turn, Kind::List);

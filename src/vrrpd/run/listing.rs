@@ -74,7 +74,7 @@ impl Vrrp {
     fn listing_failed(&mut self, turn: &mut Turn<'_>, what: &str, error: &io::Error) {
         report::kernel_failed(what, error);
         self.links.listing_failed = true;
-        self.links.failed_lists = self.links.failed_lists.saturating_add(1);
+        self.links.failed_lists.failed();
         self.arm_retry(turn);
     }
 
@@ -115,13 +115,13 @@ impl Vrrp {
                 Listing::Learning { changes, addresses: addresses.into_iter(), listed, whole: true }
             }
             Listing::Learning { changes, mut addresses, mut listed, whole } => {
-                self.learn(addresses.by_ref().take(limit::ADDRESSES_PER_SLICE), &mut listed.ours);
+                self.learn(&mut addresses.by_ref().take(limit::ADDRESSES_PER_SLICE), &mut listed.ours);
                 if addresses.len() > 0 {
                     return Ok(Listing::Learning { changes, addresses, listed, whole });
                 }
                 self.end_learning();
                 if whole {
-                    self.links.failed_lists = 0;
+                    self.links.failed_lists.whole();
                 }
                 Listing::Following { changes: changes.into_iter(), listed: whole.then_some(listed) }
             }
@@ -160,7 +160,7 @@ impl Vrrp {
     pub(super) fn learn_all(&mut self, listed: Vec<Address>) -> OurAddresses {
         let mut ours = Vec::new();
         self.begin_learning(&listed);
-        self.learn(listed.into_iter(), &mut ours);
+        self.learn(&mut listed.into_iter(), &mut ours);
         self.end_learning();
         ours
     }
@@ -172,7 +172,7 @@ impl Vrrp {
     }
 
     /// Learns some of the addresses of the named interfaces. Those that this child did not add are the interface's own.
-    fn learn(&mut self, listed: impl Iterator<Item = Address>, ours: &mut OurAddresses) {
+    fn learn(&mut self, listed: &mut dyn Iterator<Item = Address>, ours: &mut OurAddresses) {
         let now = clock::now();
         for address in listed {
             self.trackers.sources.note(&address, true);
