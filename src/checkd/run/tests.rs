@@ -216,3 +216,25 @@ fn a_successor_adopts_what_its_predecessor_knew() {
     let forgotten = Child::new("fourth", &services, &keep, died);
     assert_eq!(forgotten.up(), [true, true, false, true], "what a successor did not want is forgotten");
 }
+
+#[cfg(feature = "snmp")]
+#[test]
+fn a_real_server_tells_over_snmp_how_many_of_its_checks_have_no_result_yet() {
+    use crate::status::mib::{END, Table, VALUE};
+    let two = [ONE, "\n", TWO].concat();
+    let services = service("192.0.2.1", "", &[("10.0.0.1", &two), ("10.0.0.2", TCP), ("10.0.0.3", "")]);
+    let mut child = Child::new("rows", &services, &Keep::default(), None);
+    let not_run = |child: &Child| -> Vec<String> {
+        let mut out = String::new();
+        child.checkers.write_rows(&mut out, 1).unwrap().unwrap();
+        let table = format!("{}.", Table::SERVER.0);
+        let rows = out.split(END).filter(|row| row.starts_with(&table));
+        rows.map(|row| row.split(VALUE).find_map(|value| value.strip_prefix("63g")).unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(not_run(&child), ["2", "1", "0"]);
+    child.decide(0, true);
+    assert_eq!(not_run(&child), ["1", "1", "0"]);
+    child.decide(1, false);
+    assert_eq!(not_run(&child), ["0", "1", "0"]);
+}
