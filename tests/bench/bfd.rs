@@ -49,6 +49,8 @@ const PEER: Program = Program::UnderTest;
 
 /// How much is measured.
 struct Effort {
+    /// Intervals in milliseconds, and multipliers, of the sessions that are cut.
+    timings: &'static [(u32, u8)],
     /// Sessions that one cut takes down, and how often they are cut.
     together: usize,
     cuts: usize,
@@ -60,9 +62,24 @@ struct Effort {
     instances: usize,
 }
 
-const FULL: Effort =
-    Effort { together: 20, cuts: 12, failovers: 30, sessions: 500, window: 10.0, instances: 250 };
-const QUICK: Effort = Effort { together: 5, cuts: 2, failovers: 2, sessions: 20, window: 1.0, instances: 20 };
+const FULL: Effort = Effort {
+    timings: &[(10, 3), (50, 3), (100, 5)],
+    together: 20,
+    cuts: 12,
+    failovers: 30,
+    sessions: 500,
+    window: 10.0,
+    instances: 250,
+};
+const QUICK: Effort = Effort {
+    timings: &[(10, 3)],
+    together: 5,
+    cuts: 2,
+    failovers: 2,
+    sessions: 20,
+    window: 1.0,
+    instances: 20,
+};
 
 /// Measures one part and prints it.
 type Show = fn(&Effort);
@@ -84,7 +101,7 @@ fn main() {
 }
 
 fn show_detection(effort: &Effort) {
-    for (millis, multiplier) in [(10, 3), (50, 3), (100, 5)] {
+    for &(millis, multiplier) in effort.timings {
         let mut late = detections(effort, millis, multiplier);
         for (percent, what) in [(50, "p50"), (99, "p99"), (100, "worst")] {
             let values = late.each_mut().map(|late| many::percentile(late, percent));

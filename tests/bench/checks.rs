@@ -1,7 +1,8 @@
 //! What thousands of checks a second cost and how evenly they run, ours and Debian's keepalived in one run: how late each
 //! connection to a server comes, CPU and system calls for each check, and what descriptors and memory grow by over tens of
-//! thousands of checks. keepalived 2.2.7 ends its checker child on a kernel without ip_vs: there the bench says so and
-//! shows ours alone.
+//! thousands of checks. A connection that the kernel has to ask for twice, or that the server has no room for, comes
+//! late by whole seconds or never: those are counted beside the lateness. keepalived 2.2.7 ends its checker child on a
+//! kernel without ip_vs: there the bench says so and shows ours alone.
 //!
 //!     cargo bench --bench checks              about a minute for each daemon
 //!     cargo bench --bench checks -- --quick   a smoke run
@@ -26,10 +27,13 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use nix::sys::socket::Backlog;
+
 use many::kit::bounds::holds_within;
 use many::kit::capture::{enter_network, now};
 use many::kit::daemon::{CONF, Daemon, Launch, Program};
 use many::kit::decode::Stamp;
+use many::kit::node::Node;
 use many::{Bench, KINDS, Size};
 
 /// The cadence of every check, in milliseconds: the shortest delay_loop of whole seconds.
@@ -37,19 +41,25 @@ const CADENCE: f64 = 1e3;
 /// Real servers of one virtual server.
 const PER_SERVICE: usize = 200;
 const NICE: i32 = -15;
+/// Connections that wait for the server at most: those of two seconds.
+const QUEUE: i32 = 4_096;
 
 /// What comes to the servers: which of them was connected to, and when.
 type Connects = Arc<Mutex<Vec<(IpAddr, Stamp)>>>;
 
 /// The figures of one daemon, in the order of [`NAMES`].
-type Figures = [f64; 14];
+type Figures = [f64; 18];
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 18] = [
     "checks a second",
     "connect late by, p50, ms",
     "connect late by, p99, ms",
     "connect late by, worst, ms",
     "mean off the cadence, ms",
+    "half a cadence late or more",
+    "SYN sent again by the kernel",
+    "refused by the server's full queue",
+    "could not run",
     "us of CPU a check",
     "system calls a check",
     "descriptors before",
@@ -74,7 +84,7 @@ fn main() {
     let theirs = theirs.unwrap_or_else(|log| {
         let line = log.lines().rev().find(|line| line.to_lowercase().contains("ipvs")).unwrap_or_default();
         println!("keepalived checks nothing on this kernel, which has no ip_vs: {line}");
-        [f64::NAN; 14]
+        [f64::NAN; 18]
     });
     for (figure, name) in NAMES.iter().enumerate() {
         many::print(&format!("{checks} checks at 1 s: {name}"), [ours[figure], theirs[figure]]);
@@ -104,6 +114,7 @@ fn figures(kind: Program, checks: usize, soak: usize) -> Result<Figures, String>
     let calls = many::calls(&daemon);
     let (descriptors, [private, _]) = (descriptors(&daemon), many::memory(&daemon));
 
+    let (again_before, refused_before) = (again(&bench), refused(&bench));
     let (begin, before, cpu) = (now(), count(), many::cpu(&daemon));
     let mut half = None;
     while count() < before + soak {
@@ -116,12 +127,14 @@ fn figures(kind: Program, checks: usize, soak: usize) -> Result<Figures, String>
     let (cpu, seconds) = (many::cpu(&daemon) - cpu, many::millis(begin, now()) / 1e3);
     let all = connects.lock().expect("the listener goes on").split_off(before);
     let rate = all.len() as f64 / seconds;
+    let (again, refused) = (again(&bench) - again_before, refused(&bench) - refused_before);
 
     let [private_after, footprint] = many::memory(&daemon);
     let more_descriptors = self::descriptors(&daemon) - descriptors;
     assert_eq!(daemon.logged("failed"), 0, "checks succeed: {}", daemon.log());
     let mut late = lateness(&all);
     let mean = late.iter().sum::<f64>() / late.len() as f64;
+    let postponed = late.iter().filter(|late| **late >= CADENCE / 2.0).count() as f64;
     let half = half.unwrap_or(private);
     let [usual, most, worst] = [50, 99, 100].map(|percent| many::percentile(&mut late, percent));
     Ok([
@@ -130,6 +143,10 @@ fn figures(kind: Program, checks: usize, soak: usize) -> Result<Figures, String>
         most,
         worst,
         mean,
+        postponed,
+        again,
+        refused,
+        daemon.logged("cannot run") as f64,
         cpu / all.len() as f64,
         calls / rate,
         descriptors,
@@ -158,6 +175,9 @@ fn listen(bench: &Bench) -> Connects {
             .status();
         assert!(urgent.is_ok_and(|status| status.success()), "renice (package bsdutils) runs");
         let listener = TcpListener::bind("0.0.0.0:80").expect("a port");
+        // The 128 places that a listener has by itself are full after 64 ms of a busy machine, and the kernel drops what
+        // comes then: the daemon would seem to be a second late, or two.
+        nix::sys::socket::listen(&listener, Backlog::new(QUEUE).expect("a number")).expect("a longer queue");
         ready.send(()).expect("somebody waits");
         while let Ok((stream, _)) = listener.accept() {
             let at = now();
@@ -202,6 +222,25 @@ fn lateness(all: &[(IpAddr, Stamp)]) -> Vec<f64> {
         }
     }
     late
+}
+
+/// How often the kernels of both ends sent a SYN, or the answer to one, once more.
+fn again(bench: &Bench) -> f64 {
+    [&bench.near, &bench.far].map(|node| counter(node, "TCPSynRetrans")).iter().sum()
+}
+
+/// Connections that the server's kernel dropped because nobody had accepted those before.
+fn refused(bench: &Bench) -> f64 {
+    counter(&bench.far, "ListenDrops")
+}
+
+/// A counter of the TCP of a node.
+fn counter(node: &Node, name: &str) -> f64 {
+    let text = node.read("/proc/1/net/netstat");
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:")).map(str::split_whitespace);
+    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+    let value = names.zip(values).find(|(found, _)| *found == name).expect("the kernel counts it").1;
+    value.parse().expect("a number")
 }
 
 /// The open descriptors of all processes of a daemon between two checks: the fewest of many looks.
