@@ -237,6 +237,15 @@ pub fn reap() -> Option<(Pid, Ended)> {
     }
 }
 
+/// Waits for the end of this child. Never inside the loop.
+pub(super) fn wait(pid: Pid) {
+    let mut status = 0;
+    // SAFETY: writes only `status`.
+    while unsafe { libc::waitpid(pid.0, &raw mut status, 0) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
+
 /// Sends a signal to one process. False: there is no such process.
 pub fn kill(pid: Pid, signal: i32) -> bool {
     // SAFETY: kill touches no memory of ours.

@@ -95,7 +95,7 @@ impl From<io::Error> for Unavailable {
 
 /// Loads the module of IPVS, where it is a module. Waits for modprobe: for a start and a reload.
 pub fn load() {
-    module::load(&["ip_vs"]);
+    module::load(&[c"ip_vs"]);
 }
 
 /// A socket for the table of the network namespace that it was opened in, and the messages being collected.

@@ -56,7 +56,7 @@ pub fn program(search: Option<&OsStr>) -> Program {
 
 /// Loads the modules of these tables, where they are modules. Waits for modprobe: for a start and a reload.
 pub fn load() {
-    module::load(&["ip_tables", "ip6_tables"]);
+    module::load(&[c"ip_tables", c"ip6_tables"]);
 }
 
 /// Why the rules are not as wanted.
