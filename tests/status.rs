@@ -259,7 +259,7 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
             running: works,
         };
         let weight = Weight { value: 3, reverse: !works };
-        script(out, &view, [("VI_1", weight)].into_iter()).unwrap();
+        script(out, &view, &mut [("VI_1", weight)].into_iter()).unwrap();
     }
     section(out, &"Interfaces").unwrap();
     let there = tables::Interface {
@@ -289,7 +289,7 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
             promote_users: 6,
         },
     };
-    interface(out, &there, [("VI_2", Weight::default())].into_iter()).unwrap();
+    interface(out, &there, &mut [("VI_2", Weight::default())].into_iter()).unwrap();
     let gone = tables::Interface {
         name: "eth1",
         index: None,
@@ -310,7 +310,7 @@ fn shared(out: &mut String, model: &Model, runs: Runs<'_>) {
         settings: Settings::default(),
         ..there
     };
-    interface(out, &gone, core::iter::empty()).unwrap();
+    interface(out, &gone, &mut core::iter::empty()).unwrap();
 }
 
 fn counters() -> Counters {

@@ -8,6 +8,18 @@ use super::addr::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short;
 
+/// Whether both are the same octets, for what is compiled.
+#[must_use]
+pub const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([first, rest @ ..], [other_first, other_rest @ ..]) = (one, other) {
+        if *first != *other_first {
+            return false;
+        }
+        (one, other) = (rest, other_rest);
+    }
+    one.is_empty() && other.is_empty()
+}
+
 /// Takes big-endian values off the front of a slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {

@@ -1,5 +1,7 @@
 //! Parts of the program that a build may leave out, each by the name of its cargo feature.
 
+use super::bytes;
+
 /// A part that may be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -55,24 +57,13 @@ impl Place {
     }
 }
 
-/// Whether both are the same octets.
-const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
-    while let ([first, rest @ ..], [other_first, other_rest @ ..]) = (one, other) {
-        if *first != *other_first {
-            return false;
-        }
-        (one, other) = (rest, other_rest);
-    }
-    one.is_empty() && other.is_empty()
-}
-
 impl Feature {
     /// Its place among all, by its name.
     #[must_use]
     pub const fn place(&self) -> Place {
         let (mut place, mut rest): (u8, &[Self]) = (0, &ALL);
         while let [one, others @ ..] = rest {
-            if is_same(one.name.as_bytes(), self.name.as_bytes()) {
+            if bytes::is_same(one.name.as_bytes(), self.name.as_bytes()) {
                 break;
             }
             (place, rest) = (place + 1, others);

@@ -107,7 +107,7 @@ pub(super) fn fifos(model: &Model, resolver: &Resolver) -> [Option<Wanted>; fifo
     let global = &model.global;
     let clash = global.lvs_fifo.path.is_some() && global.lvs_fifo.path == global.fifo.path;
     [Some(&global.fifo), (!clash).then_some(&global.lvs_fifo)]
-        .map(|fifo| Wanted::new(fifo?, resolver, |_, _, _| ()))
+        .map(|fifo| Wanted::new(fifo?, resolver, &mut |_, _, _| ()))
 }
 
 /// The scripts of an object; none if it has none that can run. What cannot run was told when the configuration was read.

@@ -200,7 +200,8 @@ mod tests {
 
     fn load_fifo(alerts: &mut Alerts, turn: &mut Turn<'_>, path: &str) {
         let fifo = global::Fifo { path: Some(path.to_owned()), ..global::Fifo::default() };
-        let wanted = Wanted::new(&fifo, &Resolver::new(&Global::default()), |_, _, why| panic!("{why:?}"));
+        let wanted =
+            Wanted::new(&fifo, &Resolver::new(&Global::default()), &mut |_, _, why| panic!("{why:?}"));
         let mut scripts = Scripts::<u8, u8>::new().unwrap();
         alerts.load_fifos(turn, PLACES, [wanted, None], 1, &mut scripts);
     }

@@ -147,7 +147,7 @@ impl Peer {
     }
 
     /// The channel is ready: sends what waits, and hands on what the other child says.
-    pub fn ready(&mut self, turn: &mut Turn<'_>, mut heard: impl FnMut(Heard)) -> Again {
+    pub fn ready(&mut self, turn: &mut Turn<'_>, heard: &mut dyn FnMut(Heard)) -> Again {
         self.flush();
         for _ in 0..limit::CHANNEL_BATCH {
             let Some((channel, _)) = &self.link else { return Again::Done };
@@ -219,7 +219,7 @@ mod tests {
         /// All that the other child hears now.
         fn heard(&mut self) -> Vec<Heard> {
             let mut all = Vec::new();
-            while self.other.ready(&mut self.reactor.turn(), |heard| all.push(heard)) == Again::More {}
+            while self.other.ready(&mut self.reactor.turn(), &mut |heard| all.push(heard)) == Again::More {}
             all
         }
     }
@@ -284,7 +284,7 @@ mod tests {
                     }
                 }
             }
-            pair.one.ready(&mut pair.reactor.turn(), |_| ());
+            pair.one.ready(&mut pair.reactor.turn(), &mut |_| ());
         }
         assert!(last.iter().all(|state| *state == 3));
         assert_eq!(complete, 1);
@@ -315,7 +315,7 @@ mod tests {
         pair.other.hang_up(&mut pair.reactor.turn());
         let mut heard = Vec::new();
         for _ in 0..2 {
-            pair.one.ready(&mut pair.reactor.turn(), |one| heard.push(one));
+            pair.one.ready(&mut pair.reactor.turn(), &mut |one| heard.push(one));
         }
         assert_eq!(heard, [COMPLETE, Heard::Away]);
         assert!(pair.one.send(state(1, 2)), "what changes meanwhile");

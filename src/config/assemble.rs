@@ -7,14 +7,13 @@ mod groups;
 
 use std::rc::Rc;
 
-use super::block::{inside, name};
+use super::block::{by_table, inside, name};
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
-use super::keyword::{Given, Object, Scope, lines, read};
+use super::keyword::{Given, Object, Scope, Table, Typed, lines, read};
 use super::line::Line;
 use super::model::{At, Common, Global, Model, Sharing};
 use super::names::{InstanceNames, Names, OwnNotices, Pending};
 use super::resolve;
-use super::row::Row;
 use super::rows::{self, global, instance, network, script, top, track_file, track_process};
 use super::services;
 use super::tree::{Place, Tree, Word};
@@ -233,18 +232,17 @@ impl<'t> Assembler<'t> {
 
     /// A block with a name that may be there twice, of which the first is used, and that may be told to be
     /// unusable: reads it, and says whether it is the first, and what was given.
-    fn block<D, M>(
+    fn block(
         &mut self,
         object: &Object<'t>,
-        rows: &'static [Row<D, M>],
-        draft: &mut D,
+        table: &mut dyn Table,
         taken: fn(&Names, &str) -> bool,
     ) -> Option<(Word<'t>, Given)> {
         let named = name(object, Class::Missing, self.found);
         let text = named.map_or("", |name| name.text);
         let owner = format!("({text}) ");
         let mut given = Given::default();
-        inside(object, rows, draft, &owner, &mut given, false, self.found);
+        by_table(object, table, &owner, (&mut given, false), self.found);
         let name = named?;
         let keyword = object.node.keyword().text;
         if let Some(extra) = object.node.word(2) {
@@ -262,7 +260,8 @@ impl<'t> Assembler<'t> {
     fn script(&mut self, object: &Object<'t>) {
         let mut draft = script::ScriptDraft::default();
         let taken = |names: &Names, name: &str| names.scripts.so_far.contains_key(name);
-        let Some((name, given)) = self.block(object, script::ROWS, &mut draft, taken) else {
+        let table = &mut Typed::new([script::ROWS, &[]], &mut draft);
+        let Some((name, given)) = self.block(object, table, taken) else {
             return;
         };
         let text = name.text;
@@ -289,7 +288,8 @@ impl<'t> Assembler<'t> {
     fn track_file(&mut self, object: &Object<'t>) {
         let mut draft = track_file::TrackFileDraft::default();
         let taken = |names: &Names, name: &str| names.files.so_far.contains_key(name);
-        let Some((name, given)) = self.block(object, track_file::ROWS, &mut draft, taken) else {
+        let table = &mut Typed::new([track_file::ROWS, &[]], &mut draft);
+        let Some((name, given)) = self.block(object, table, taken) else {
             return;
         };
         match draft.finish(name.text, At(name.at)) {
@@ -311,7 +311,8 @@ impl<'t> Assembler<'t> {
         let at = named.map_or(object.node.at(), |name| name.at);
         let mut draft = track_process::TrackProcessDraft::new(named.map_or("", |name| name.text), At(at));
         let taken = |names: &Names, name: &str| names.processes.so_far.contains_key(name);
-        let Some((name, given)) = self.block(object, track_process::ROWS, &mut draft, taken) else {
+        let table = &mut Typed::new([track_process::ROWS, &[]], &mut draft);
+        let Some((name, given)) = self.block(object, table, taken) else {
             return;
         };
         match draft.finish() {
@@ -340,7 +341,7 @@ impl<'t> Assembler<'t> {
         inside(object, instance::ROWS, &mut draft, &owner, &mut given, false, self.found);
         self.network.preferences = draft.preferences;
         let known = self.instances.contains(self.tree, text);
-        if named.is_none() || self.refused(object, |_, _| known) {
+        if named.is_none() || self.refused(object, &|_, _| known) {
             return;
         }
         self.instances.insert(object, text);
@@ -353,7 +354,7 @@ impl<'t> Assembler<'t> {
     }
 
     /// Whether a block with a name is not used because it has two, or because the name is taken.
-    fn refused(&mut self, object: &Object<'_>, taken: impl FnOnce(&mut Names, &str) -> bool) -> bool {
+    fn refused(&mut self, object: &Object<'_>, taken: &dyn Fn(&mut Names, &str) -> bool) -> bool {
         let keyword = object.node.keyword().text;
         let Some(name) = object.node.word(1) else {
             return true;

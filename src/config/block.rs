@@ -1,8 +1,8 @@
 //! A block with a name: what every reader of one does first.
 
 use super::diag::{Class, Diagnostic, Diagnostics, Severity};
-use super::keyword::{Given, Object, Scope, read};
-use super::row::Row;
+use super::keyword::{Given, Object, Scope, Table, Typed, walk};
+use super::row::{Parts, Row};
 use super::tree::Word;
 
 /// The name of an object; none if it has none, which is told as `missing` says.
@@ -30,6 +30,30 @@ pub(super) fn inside<'t, D, M>(
     quiet: bool,
     found: &mut Diagnostics,
 ) -> Vec<Object<'t>> {
+    by_table(object, &mut Typed::new([rows, &[]], draft), owner, (given, quiet), found)
+}
+
+/// The same for a block of IPVS or BFD, with its keywords.
+pub(super) fn quietly<'t, D, M>(
+    object: &Object<'t>,
+    rows: Parts<D, M>,
+    draft: &mut D,
+    owner: &str,
+    found: &mut Diagnostics,
+) -> (Given, Vec<Object<'t>>) {
+    let mut given = Given::default();
+    let objects = by_table(object, &mut Typed::new(rows, draft), owner, (&mut given, true), found);
+    (given, objects)
+}
+
+/// The same whatever is read: in the program once.
+pub(super) fn by_table<'t>(
+    object: &Object<'t>,
+    table: &mut dyn Table,
+    owner: &str,
+    (given, quiet): (&mut Given, bool),
+    found: &mut Diagnostics,
+) -> Vec<Object<'t>> {
     let mut objects = Vec::new();
     let mut scope = Scope {
         owner,
@@ -40,19 +64,6 @@ pub(super) fn inside<'t, D, M>(
         objects: &mut objects,
         found,
     };
-    read(&mut object.inside.clone(), rows, draft, &mut scope);
+    walk(&mut object.inside.clone(), table, &mut scope);
     objects
-}
-
-/// The same for a block of IPVS or BFD, with its keywords.
-pub(super) fn quietly<'t, D, M>(
-    object: &Object<'t>,
-    rows: &'static [Row<D, M>],
-    draft: &mut D,
-    owner: &str,
-    found: &mut Diagnostics,
-) -> (Given, Vec<Object<'t>>) {
-    let mut given = Given::default();
-    let objects = inside(object, rows, draft, owner, &mut given, true, found);
-    (given, objects)
 }

@@ -51,7 +51,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
         return;
     };
     let mut draft = CheckDraft::default();
-    let (_, blocks) = quietly(object, rows, &mut draft, "", around.found);
+    let (_, blocks) = quietly(object, *rows, &mut draft, "", around.found);
     let mut pages = Vec::with_capacity(blocks.len());
     let mut hosts = Vec::new();
     for block in &blocks {
@@ -75,7 +75,7 @@ pub(super) fn read(object: &Object<'_>, around: &mut Around<'_>, server: &mut Re
 fn page(object: &Object<'_>, tls: bool, found: &mut Diagnostics) -> Option<fetch::Page> {
     let mut draft = http::HttpCheckDraft::default();
     let rows = if tls { http::URL_TLS } else { http::URL };
-    quietly(object, rows, &mut draft, "", found);
+    quietly(object, [rows, &[]], &mut draft, "", found);
     let at = draft.regex_at.unwrap_or(object.node.at());
     if !draft.has_regex && draft.regex_at.is_some() {
         found.note(at, "regex options without a regex have no effect");

@@ -2,11 +2,12 @@
 //!
 //! The driver and the messages work on this part, so that they are in the program once and not once a table.
 
+use core::num::NonZeroU8;
 use core::ops::RangeInclusive;
 
 use super::value::Seconds;
-use crate::base::feature;
 use crate::base::time::Span;
+use crate::base::{bytes, feature};
 
 /// A row without the field that it writes.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ pub struct Head {
     /// No address and no check hangs on it.
     pub aside: bool,
     /// The keyword that replaces this one.
-    pub replaced: Option<&'static str>,
+    pub replaced: Option<Listed>,
     /// The use of a replaced keyword is counted as a mistake.
     pub counted: bool,
 }
@@ -105,10 +106,11 @@ impl Shape {
             Self::Interface => "<interface>".to_owned(),
             Self::Script => "<command> [<user> [[:]<group>]]".to_owned(),
             Self::Integer(number) => {
-                let gap = if number.unit.is_empty() { "" } else { " " };
-                format!("<{}{gap}{}..{}>", number.unit, number.from, number.to)
+                let unit = number.unit.text();
+                let gap = if unit.is_empty() { "" } else { " " };
+                format!("<{unit}{gap}{}..{}>", number.from, number.to)
             }
-            Self::Seconds(number) => format!("<seconds {}..{}>", Seconds(number.from), Seconds(number.to)),
+            Self::Seconds(number) => format!("<seconds {}..{}>", Seconds(number.from()), Seconds(number.to)),
             Self::Choice(words) => words.join("|"),
             Self::Text(syntax)
             | Self::Words(syntax)
@@ -130,7 +132,7 @@ impl Shape {
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The unit, empty for a plain number.
-    pub unit: &'static str,
+    pub unit: Listed,
     /// The lowest that is accepted; this and the next are as narrow as the rows permit, of which there are hundreds.
     pub from: i32,
     /// The highest that is accepted.
@@ -153,15 +155,76 @@ impl Bounds {
     }
 }
 
+/// A text that many rows have beside their names, by its place in one list: one octet, where a pointer and a length
+/// take sixteen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed(NonZeroU8);
+
+/// Units, then what replaces other keywords.
+const LISTED: [&str; 23] = [
+    "",
+    "adverts",
+    "bytes",
+    "connections",
+    "days",
+    "microseconds",
+    "nice",
+    "octets",
+    "seconds",
+    "another SMTP_CHECK",
+    "bfd_rlimit_rttime",
+    "checker_process_name",
+    "checker_rlimit_rttime",
+    "garp_extra_if",
+    "linkbeat_interfaces",
+    "lvs_sync_daemon in global_defs",
+    "retry",
+    "sync_group_tracking_weight",
+    "timer_expired_backup",
+    "track_file",
+    "virtual_ipaddress with IPv6 addresses",
+    "vrrp_garp_extra_if",
+    "vrrp_rlimit_rttime",
+];
+
+impl Listed {
+    /// The place of a text; one that is not listed is not compiled.
+    pub(super) const fn of(text: &str) -> Self {
+        let (mut place, mut rest): (_, &[&str]) = (NonZeroU8::MIN, &LISTED);
+        while let [one, others @ ..] = rest {
+            if bytes::is_same(one.as_bytes(), text.as_bytes()) {
+                break;
+            }
+            (place, rest) = (place.saturating_add(1), others);
+        }
+        assert!(!rest.is_empty(), "a text that is not listed");
+        Self(place)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        LISTED.get(usize::from(self.0.get()) - 1).copied().unwrap_or_default()
+    }
+}
+
 /// What decimal seconds may be.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeBounds {
-    /// The shortest that is accepted.
-    pub from: Span,
+    /// The shortest that is accepted, in microseconds.
+    pub from: u32,
     /// The longest that is accepted.
     pub to: Span,
     /// Microseconds of one step.
-    pub resolution: u32,
+    pub resolution: u16,
     /// Zero is used instead of a bad one; else the line is not used.
     pub or_zero: bool,
+}
+
+impl TimeBounds {
+    /// The shortest that is accepted.
+    #[must_use]
+    pub const fn from(&self) -> Span {
+        Span::from_micros(self.from as u64)
+    }
 }

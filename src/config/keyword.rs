@@ -6,9 +6,10 @@
 use core::cell::Cell;
 
 use super::diag::{Diagnostic, Diagnostics, Mark, Severity};
+use super::head::Listed;
 use super::line::Line;
 use super::nearest::nearest;
-use super::row::{Effect, Head, Kind, Repeat, Row, Shape};
+use super::row::{Effect, Head, Kind, Parts, Repeat, Row, Shape};
 use super::scalar::{Value, value};
 use super::text;
 use super::tree::{Cursor, Item, Node, Place, Position, Tree, Word};
@@ -102,11 +103,11 @@ pub fn read<'t, D, M>(
     into: &mut D,
     scope: &mut Scope<'_, 't>,
 ) {
-    walk(cursor, &mut Typed { rows, into, last: Cell::new(0) }, scope);
+    walk(cursor, &mut Typed::new([rows, &[]], into), scope);
 }
 
 /// Rows and what they write into. The driver sees them without their types, so that it is in the program once.
-trait Table {
+pub(super) trait Table {
     /// The row of a keyword, by its number.
     fn find(&self, word: &str) -> Option<usize>;
     /// The names of all rows.
@@ -123,44 +124,59 @@ trait Table {
     fn entry(&mut self, row: usize, line: &mut Line<'_>);
 }
 
-struct Typed<'i, D: 'static, M: 'static> {
-    rows: &'static [Row<D, M>],
+/// A table with its types.
+pub(super) struct Typed<'i, D: 'static, M: 'static> {
+    rows: Parts<D, M>,
     into: &'i mut D,
     /// The row that was found last: there may be thousands of a keyword, one after the other.
     last: Cell<usize>,
 }
 
+impl<'i, D, M> Typed<'i, D, M> {
+    /// Rows that write into this.
+    pub(super) const fn new(rows: Parts<D, M>, into: &'i mut D) -> Self {
+        Self { rows, into, last: Cell::new(0) }
+    }
+
+    fn row(&self, row: usize) -> Option<&'static Row<D, M>> {
+        let [shared, own] = self.rows;
+        shared.get(row).or_else(|| own.get(row.checked_sub(shared.len())?))
+    }
+}
+
 impl<D, M> Table for Typed<'_, D, M> {
     fn find(&self, word: &str) -> Option<usize> {
         let last = self.last.get();
-        if self.rows.get(last).is_some_and(|row| row.name == word) {
+        if self.row(last).is_some_and(|row| row.name == word) {
             return Some(last);
         }
         // Most names differ in length or in the first letter: that is seen without a call.
         let same =
             |name: &str| name.len() == word.len() && name.as_bytes().first() == word.as_bytes().first();
-        let found = self.rows.iter().position(|row| same(row.name) && row.name == word)?;
+        let [shared, own] = self.rows;
+        let mut rows = shared.iter().chain(own);
+        let found = rows.position(|row| same(row.name) && row.name == word)?;
         self.last.set(found);
         Some(found)
     }
 
     fn name(&self, row: usize) -> Option<&'static str> {
-        self.rows.get(row).map(|row| row.name)
+        self.row(row).map(|row| row.name)
     }
 
     fn head(&self, row: usize) -> Option<Head> {
-        self.rows.get(row).map(Row::head)
+        self.row(row).map(Row::head)
     }
 
     fn fits(&self, row: usize, word: &str) -> bool {
-        match self.rows.get(row).map(|row| &row.kind) {
+        match self.row(row).map(|row| &row.kind) {
             Some(Kind::Block(rows)) => rows.iter().any(|row| row.name == word),
             _ => self.find(word).is_none(),
         }
     }
 
     fn set<'l>(&mut self, row: usize, value: Value<'l>, line: &mut Line<'l>) {
-        let Some(row) = self.rows.get(row) else { return };
+        let Some(row) = self.row(row) else { return };
         match (&row.kind, value) {
             (Kind::Flag(set), Value::Flag) => set(self.into),
             (Kind::Switch(set), Value::Switch(on)) => set(self.into, on),
@@ -177,19 +193,20 @@ impl<D, M> Table for Typed<'_, D, M> {
     }
 
     fn block<'t>(&mut self, row: usize, cursor: &mut Cursor<'t>, scope: &mut Scope<'_, 't>) {
-        if let Some(Kind::Block(rows)) = self.rows.get(row).map(|row| &row.kind) {
+        if let Some(Kind::Block(rows)) = self.row(row).map(|row| &row.kind) {
             read(cursor, rows, self.into, scope);
         }
     }
 
     fn entry(&mut self, row: usize, line: &mut Line<'_>) {
-        if let Some(Kind::Lines(_, each)) = self.rows.get(row).map(|row| &row.kind) {
+        if let Some(Kind::Lines(_, each)) = self.row(row).map(|row| &row.kind) {
             each(self.into, line);
         }
     }
 }
 
-fn walk<'t>(cursor: &mut Cursor<'t>, table: &mut dyn Table, scope: &mut Scope<'_, 't>) {
+/// Reads lines as [`read`] does.
+pub(super) fn walk<'t>(cursor: &mut Cursor<'t>, table: &mut dyn Table, scope: &mut Scope<'_, 't>) {
     let (mut surplus, mut words): (u32, _) = (0, Vec::with_capacity(WORDS));
     while let Some(item) = cursor.next() {
         match item {
@@ -467,7 +484,7 @@ fn prologue(head: &Head, quiet: bool, line: &mut Line<'_>) {
             line.note(line.keyword, format_args!("{message}"), "");
         }
     }
-    if let Some(by) = head.replaced {
+    if let Some(by) = head.replaced.map(Listed::text) {
         let severity = if head.counted { Severity::Warning } else { Severity::Note };
         let message = format_args!("{} is deprecated - please use '{by}'", head.name);
         line.tell(severity, line.keyword, message, "");

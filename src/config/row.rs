@@ -6,7 +6,7 @@
 
 use core::ops::RangeInclusive;
 
-pub use super::head::{Argument, Bounds, Effect, Head, Repeat, Shape, TimeBounds};
+pub use super::head::{Argument, Bounds, Effect, Head, Listed, Repeat, Shape, TimeBounds};
 use super::line::Line;
 use super::model::{Named, ScriptCommand};
 use super::tree::Word;
@@ -82,7 +82,7 @@ pub struct Row<D: 'static, M: 'static> {
     /// What a repetition means.
     pub repeat: Repeat,
     /// The keyword that replaces this one.
-    pub replaced: Option<&'static &'static str>,
+    pub replaced: Option<Listed>,
     /// The use of a replaced keyword is counted as a mistake.
     pub counted: bool,
     /// No address, no advert and no check hangs on it: a reload with a mistake in it is told and applied.
@@ -95,7 +95,10 @@ pub struct Row<D: 'static, M: 'static> {
 }
 
 // The program has about 600 rows: each octet of one counts in the flash.
-const _: () = assert!(size_of::<Row<(), ()>>() <= if cfg!(feature = "tools") { 120 } else { 80 });
+const _: () = assert!(size_of::<Row<(), ()>>() <= if cfg!(feature = "tools") { 104 } else { 64 });
+
+/// The rows of a table, those first that other tables have, too.
+pub type Parts<D, M> = [&'static [Row<D, M>]; 2];
 
 /// A word that a keyword's line, or each line of its block, knows: an option or a positional value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,8 +277,8 @@ impl<D, M> Row<D, M> {
     }
 
     /// Another keyword should be written instead; told as a counted warning or only as a note.
-    pub const fn replaced(mut self, by: &'static &'static str, counted: bool) -> Self {
-        self.replaced = Some(by);
+    pub const fn replaced(mut self, by: &str, counted: bool) -> Self {
+        self.replaced = Some(Listed::of(by));
         self.counted = counted;
         self
     }
@@ -316,10 +319,7 @@ impl<D, M> Row<D, M> {
             effect: self.effect,
             argument: self.argument,
             repeat: self.repeat,
-            replaced: match self.replaced {
-                Some(by) => Some(*by),
-                None => None,
-            },
+            replaced: self.replaced,
             counted: self.counted,
             aside: self.aside || matches!(self.effect, Effect::Never),
         }
@@ -338,12 +338,13 @@ impl<D> Integer<D> {
         clippy::cast_sign_loss,
         reason = "what does not fit is not compiled"
     )]
-    pub const fn new(unit: &'static str, range: RangeInclusive<i64>, set: fn(&mut D, i64)) -> Self {
+    pub const fn new(unit: &str, range: RangeInclusive<i64>, set: fn(&mut D, i64)) -> Self {
         let (from, to) = (*range.start() as i32, *range.end() as u32);
         assert!(
             from as i64 == *range.start() && to as i64 == *range.end(),
             "a range that Bounds has no room for"
         );
+        let unit = Listed::of(unit);
         let bounds = Bounds { unit, from, to, instead: None, raise: None, clamp: false, lenient: true };
         Self { set, bounds }
     }
@@ -375,13 +376,13 @@ impl<D> Integer<D> {
 
 impl<D> Decimal<D> {
     /// Seconds to the microsecond, both bounds in microseconds; a bad one is not used.
-    pub const fn new(from: u64, to: u64, set: fn(&mut D, Span)) -> Self {
-        let (from, to) = (Span::from_micros(from), Span::from_micros(to));
+    pub const fn new(from: u32, to: u64, set: fn(&mut D, Span)) -> Self {
+        let to = Span::from_micros(to);
         Self { bounds: TimeBounds { from, to, resolution: 1, or_zero: false }, set }
     }
 
     /// Steps of so many microseconds.
-    pub const fn step(mut self, micros: u32) -> Self {
+    pub const fn step(mut self, micros: u16) -> Self {
         self.bounds.resolution = micros;
         self
     }

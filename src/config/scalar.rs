@@ -154,7 +154,7 @@ fn whole(head: &Head, number: &Bounds, line: &mut Line<'_>, arg: &Word<'_>) -> O
 /// Decimal seconds.
 fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: &Word<'_>) -> Option<Span> {
     let name = head.name;
-    let used = match value::seconds(arg.text, number.from..=number.to, number.resolution.into()) {
+    let used = match value::seconds(arg.text, number.from()..=number.to, number.resolution.into()) {
         Ok(read) => {
             let used = Seconds(read.value);
             if read.rounded {
@@ -167,7 +167,7 @@ fn decimal(head: &Head, number: &TimeBounds, line: &mut Line<'_>, arg: &Word<'_>
             Some(read.value)
         }
         Err(bad) => {
-            let range = format!("{}, {}", Seconds(number.from), Seconds(number.to));
+            let range = format!("{}, {}", Seconds(number.from()), Seconds(number.to));
             let instead = number.or_zero.then_some(Span::ZERO);
             let then = instead.map(|used| Seconds(used).to_string());
             line.bad_number(name, arg, bad, &range, then.as_deref().map_or(Used::Nothing, Used::Default));

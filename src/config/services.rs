@@ -135,7 +135,7 @@ fn read_service(object: &Object<'_>, model: &mut Model, names: &mut Names, found
     let at = words.get(1).map_or(object.node.at(), |word| word.at);
     let usable = key.is_some();
     let mut draft = service::ServiceDraft::new(key.unwrap_or(Key::Mark(0)), At(at));
-    let (given, servers) = quietly(object, service::ROWS, &mut draft, "", found);
+    let (given, servers) = quietly(object, [service::ROWS, &[]], &mut draft, "", found);
     let (mut order, mut group) = (0, None);
     if let Key::Group(name) = &draft.service.key {
         let index = names.services.groups.get(name);
@@ -176,7 +176,7 @@ struct Within<'a> {
 fn read_server<'t>(object: &Object<'t>, words: &[Word<'t>], within: &mut Within<'_>) -> Option<RealServer> {
     let listens = server_key(&mut Line::new(object.node, words, false, "", within.found));
     let mut draft = real::RealServerDraft::default();
-    let (_, blocks) = quietly(object, real::ROWS, &mut draft, "", within.found);
+    let (_, blocks) = quietly(object, [real::ROWS, &[]], &mut draft, "", within.found);
     let service = &within.service.service;
     let (addr, port) = listens.unwrap_or((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
     let mut server = RealServer {

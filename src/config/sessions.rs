@@ -17,7 +17,7 @@ pub(super) fn tls(object: &Object<'_>, model: &mut Model, found: &mut Diagnostic
         found.tell(Severity::Warning, at, message, "only the last one is used; one block is enough");
     }
     let mut tls = Tls::default();
-    quietly(object, tls::ROWS, &mut tls, "", found);
+    quietly(object, [tls::ROWS, &[]], &mut tls, "", found);
     model.tls = Some(tls);
 }
 
@@ -27,7 +27,7 @@ pub(super) fn bfd(object: &Object<'_>, model: &mut Model, names: &mut Names, fou
     let text = named.map_or("", |name| name.text);
     let mut draft = bfd::BfdDraft::default();
     let owner = format!("BFD instance {text} ");
-    let (given, _) = quietly(object, bfd::ROWS, &mut draft, &owner, found);
+    let (given, _) = quietly(object, [bfd::ROWS, &[]], &mut draft, &owner, found);
     let Some(name) = named else { return };
     if text.len() > 31 {
         let message = format!("{owner}name too long (maximum length is 31 characters) - ignoring");

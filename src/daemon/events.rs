@@ -220,7 +220,11 @@ impl Ring {
     fn since(&self, after: u64) -> Vec<Event> {
         let last = self.last();
         let oldest = last.saturating_sub(limit::EVENTS as u64);
-        (oldest.max(after).saturating_add(1)..=last).filter_map(|number| self.read(number)).collect()
+        let mut events = Vec::new();
+        for number in oldest.max(after).saturating_add(1)..=last {
+            events.extend(self.read(number));
+        }
+        events
     }
 
     /// The event of a number; none: it is being written, its writer died over it, or later ones are in its place.
@@ -240,7 +244,10 @@ impl Ring {
             return None;
         }
         let [_, _, _, words @ ..] = record;
-        let octets: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let mut octets = Vec::with_capacity(size_of_val(&words));
+        for word in &words {
+            octets.extend_from_slice(&word.to_ne_bytes());
+        }
         let text = |from: usize, len: usize| {
             let octets = octets.get(from..from.saturating_add(len)).unwrap_or_default();
             // One that was cut in the middle of a character ends before it.

@@ -37,7 +37,7 @@ impl Wanted {
     pub fn new(
         fifo: &global::Fifo,
         resolver: &Resolver,
-        mut broken: impl FnMut(Option<&ScriptCommand>, &str, &Unusable),
+        broken: &mut dyn FnMut(Option<&ScriptCommand>, &str, &Unusable),
     ) -> Option<Self> {
         let path = fifo.path.as_deref()?;
         let owner = fifo.identity.as_ref().map(|identity| resolver.look_up(identity)).transpose();

@@ -34,7 +34,7 @@ pub(super) fn respond(
     let failure = match (pdu, rows) {
         (Pdu::Get(ranges), Some(rows)) => get(&mut draft, rows, *ranges),
         (Pdu::GetNext(ranges), Some(rows)) => {
-            each(&mut draft, *ranges, |draft, range| step(draft, rows, range).map(|_| ()))
+            each(&mut draft, &mut ranges.clone(), &mut |draft, range| step(draft, rows, range).map(|_| ()))
         }
         (Pdu::GetBulk { non_repeaters, max_repetitions, ranges }, Some(rows)) => {
             bulk(&mut draft, rows, usize::from(*non_repeaters), *max_repetitions, *ranges)
@@ -61,8 +61,8 @@ pub(super) fn refuse(out: &mut Writer<'_>, header: &Header) -> Result<(), Short>
 
 fn each<'b>(
     draft: &mut Draft<'_, 'b>,
-    ranges: impl Iterator<Item = Range>,
-    mut write: impl FnMut(&mut Draft<'_, 'b>, &Range) -> Result<(), Short>,
+    ranges: &mut dyn Iterator<Item = Range>,
+    write: &mut dyn FnMut(&mut Draft<'_, 'b>, &Range) -> Result<(), Short>,
 ) -> Failure {
     for (position, range) in (1..).zip(ranges) {
         if write(draft, &range).is_err() {
@@ -72,8 +72,8 @@ fn each<'b>(
     None
 }
 
-fn get(draft: &mut Draft<'_, '_>, rows: &Rows, ranges: Ranges<'_>) -> Failure {
-    each(draft, ranges, |draft, range| {
+fn get(draft: &mut Draft<'_, '_>, rows: &Rows, mut ranges: Ranges<'_>) -> Failure {
+    each(draft, &mut ranges, &mut |draft, range| {
         let name = range.start.numbers();
         match rows.get(name) {
             Found::At(line, column) => {
@@ -108,17 +108,21 @@ fn bulk(
     rows: &Rows,
     non_repeaters: usize,
     max_repetitions: u16,
-    ranges: Ranges<'_>,
+    mut ranges: Ranges<'_>,
 ) -> Failure {
-    let failure =
-        each(draft, ranges.take(non_repeaters), |draft, range| step(draft, rows, range).map(|_| ()));
+    let failure = each(draft, &mut ranges.by_ref().take(non_repeaters), &mut |draft, range| {
+        step(draft, rows, range).map(|_| ())
+    });
     if failure.is_some() {
         return failure;
     }
-    if ranges.skip(non_repeaters).count() > limit::AGENTX_REPEATERS {
-        return Some((error::GENERAL, 1));
+    let mut rest = Vec::new();
+    for range in ranges {
+        if rest.len() == limit::AGENTX_REPEATERS {
+            return Some((error::GENERAL, 1));
+        }
+        rest.push(range);
     }
-    let mut rest: Vec<Range> = ranges.skip(non_repeaters).collect();
     for repetition in 0..max_repetitions {
         let mut ended = true;
         for (position, range) in (1..).zip(&mut rest) {

@@ -32,11 +32,10 @@ impl Place {
             return Self::Path(PathBuf::from(path));
         }
         let text = text.strip_prefix("tcp6:").or(text.strip_prefix("tcp:")).unwrap_or(text);
-        if text.starts_with("localhost") {
-            let found = text.replacen("localhost", "127.0.0.1", 1);
-            return Self::numeric(&found);
+        match text.strip_prefix("localhost") {
+            Some(rest) => Self::numeric(&["127.0.0.1", rest].concat()),
+            None => Self::numeric(text),
         }
-        Self::numeric(text)
     }
 
     fn numeric(text: &str) -> Self {

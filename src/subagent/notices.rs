@@ -181,7 +181,7 @@ fn of_checkers(out: &mut Writer<'_>, header: Header, rows: &Rows, record: Record
     let index = [service, server.unwrap_or(0)];
     let mut name = Oid::new(tree_name(tree::CHECK));
     name.extend(&trap);
-    notify(out, header, &name, |draft| {
+    notify(out, header, &name, &mut |draft| {
         let write = |draft: &mut Draft<'_, '_>, (table, column): (Table, u8)| {
             let columns = column_name(table.0, column);
             let mut object = columns.clone();
@@ -215,7 +215,7 @@ fn of_vrrp(
         own & !3 == record.key()
     };
     for shape in &SHAPES {
-        let Some(line) = rows.find(shape.table.0, 2, |name| of(name, shape)) else { continue };
+        let Some(line) = rows.find(shape.table.0, 2, &|name| of(name, shape)) else { continue };
         if trees & 1 << tree::VRRP != 0 {
             let _ = changed(out, header(session, packet()), (rows, line), shape, record.state());
         }
@@ -235,7 +235,7 @@ fn changed(
 ) -> Result<(), Short> {
     let mut trap = Oid::new(tree_name(tree::VRRP));
     trap.extend(&shape.trap);
-    notify(out, header, &trap, |draft| {
+    notify(out, header, &trap, &mut |draft| {
         for column in shape.columns {
             let mut scratch = [0; 16];
             let is_state = Some(column) == shape.columns.get(1);
@@ -295,7 +295,7 @@ fn refused(
     trees: u8,
     refusal: AdvertRefusal,
 ) {
-    let Some(line) = rows.find(Table::INSTANCE.0, 2, |name| key(name) == refusal.instance) else { return };
+    let Some(line) = rows.find(Table::INSTANCE.0, 2, &|name| key(name) == refusal.instance) else { return };
     let Some((version, index)) = standard_index(rows, line) else { return };
     let error = Value::Integer(i32::from(refusal.error));
     let (tree, wanted) = match refusal.authentication {
@@ -308,7 +308,7 @@ fn refused(
     }
     let mut trap = Oid::new(tree_name(tree));
     trap.extend(&[0, 2]);
-    let _ = notify(out, header(session, packet()), &trap, |draft| {
+    let _ = notify(out, header(session, packet()), &trap, &mut |draft| {
         if !refusal.authentication {
             let mut name = column_name(Table::V3_COUNTERS.0, 6);
             name.extend(&index);
@@ -341,7 +341,7 @@ fn master(
     }
     let mut trap = Oid::new(tree_name(tree));
     trap.extend(&[0, 1]);
-    let _ = notify(out, header, &trap, |draft| {
+    let _ = notify(out, header, &trap, &mut |draft| {
         for (table, column) in columns {
             let mut name = column_name(table.0, *column);
             name.extend(index);
@@ -368,7 +368,7 @@ fn notify(
     out: &mut Writer<'_>,
     header: Header,
     trap: &Oid,
-    objects: impl FnOnce(&mut Draft<'_, '_>) -> Result<(), Short>,
+    objects: &mut dyn FnMut(&mut Draft<'_, '_>) -> Result<(), Short>,
 ) -> Result<(), Short> {
     let before = out.len();
     let written = (|| {

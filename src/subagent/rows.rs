@@ -5,7 +5,7 @@ use core::ops::Range;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-use crate::status::mib::{END, TABLES, TREES, Table, VALUE};
+use crate::status::mib::{END, Table, VALUE};
 use crate::wire::agentx::value::{Oid, Value};
 
 /// All rows.
@@ -61,7 +61,8 @@ impl Rows {
     /// When that cannot be read.
     pub(super) fn read(&mut self, mut file: File) -> io::Result<()> {
         file.rewind()?;
-        file.read_to_end(&mut self.text)?;
+        // All of it; as other files are read, which need no further code then.
+        file.take(u64::MAX).read_to_end(&mut self.text)?;
         Ok(())
     }
 
@@ -84,10 +85,10 @@ impl Rows {
             let index = |line: &Line| numbers.get(line.index.clone()).unwrap_or_default();
             (one.table, index(one)).cmp(&(other.table, index(other)))
         });
-        for number in 0..TABLES.len() {
-            let before = |line: &Line| usize::from(line.table) < number;
+        for Table(number) in Table::all() {
+            let before = |line: &Line| line.table < number;
             let begin = lines.partition_point(before);
-            let end = lines.partition_point(|line| usize::from(line.table) <= number);
+            let end = lines.partition_point(|line| line.table <= number);
             let of = lines.get(begin..end).unwrap_or_default();
             tables.push((begin..end, of.iter().fold(0, |all, line| all | line.columns)));
         }
@@ -110,8 +111,8 @@ impl Rows {
     /// The object of exactly this name.
     pub(super) fn get(&self, name: &[u32]) -> Found {
         let mut found = Found::NoObject;
-        for (number, (range, columns)) in self.tables.iter().enumerate() {
-            let Some(rest) = below(number, name) else { continue };
+        for ((range, columns), number) in self.tables.iter().zip(0..) {
+            let Some(rest) = name.strip_prefix(table_name(Table(number)).numbers()) else { continue };
             let Some((column, index)) = rest.split_first() else { continue };
             let Some(column) = bit(*column).filter(|column| columns & 1 << column != 0) else { continue };
             found = Found::NoInstance;
@@ -127,22 +128,27 @@ impl Rows {
 
     /// The first object behind a name, or of this name if `include`.
     pub(super) fn next(&self, name: &[u32], include: bool) -> Option<(Oid, usize, u8)> {
-        let candidates = (0..self.tables.len()).filter_map(|number| {
-            let (line, column) = self.first_in(number, name, include)?;
-            Some((self.name(line, column), line, column))
-        });
-        candidates.min_by(|(one, ..), (other, ..)| one.cmp(other))
+        let mut first: Option<(Oid, usize, u8)> = None;
+        for table in Table::all() {
+            let Some((line, column)) = self.first_in(table, name, include) else { continue };
+            let found = self.name(line, column);
+            if first.as_ref().is_none_or(|(other, ..)| found < *other) {
+                first = Some((found, line, column));
+            }
+        }
+        first
     }
 
     /// The first object of a table behind a name.
-    fn first_in(&self, number: usize, name: &[u32], include: bool) -> Option<(usize, u8)> {
-        let (range, columns) = self.tables.get(number)?;
-        let (first, after) = match below(number, name) {
+    fn first_in(&self, table: Table, name: &[u32], include: bool) -> Option<(usize, u8)> {
+        let (range, columns) = self.tables.get(usize::from(table.0))?;
+        let front = table_name(table);
+        let (first, after) = match name.strip_prefix(front.numbers()) {
             Some(rest) => match rest.split_first() {
                 Some((column, index)) => (*column, Some(index)),
                 None => (0, None),
             },
-            None if is_before(name, number) => (0, None),
+            None if name < front.numbers() => (0, None),
             None => return None,
         };
         let lines = self.lines.get(range.clone())?;
@@ -206,10 +212,10 @@ impl Rows {
     }
 
     /// The row of a table whose column has this text, and the last number of its index.
-    pub(super) fn find(&self, table: u8, column: u8, matches: impl Fn(&str) -> bool) -> Option<usize> {
+    pub(super) fn find(&self, table: u8, column: u8, matches: &dyn Fn(&str) -> bool) -> Option<usize> {
         let (range, _) = self.tables.get(usize::from(table))?;
         range.clone().find(|line| match self.value(*line, column, &mut [0; 16]) {
-            Some(Value::Octets(text)) => core::str::from_utf8(text).is_ok_and(&matches),
+            Some(Value::Octets(text)) => core::str::from_utf8(text).is_ok_and(matches),
             _ => false,
         })
     }
@@ -217,26 +223,17 @@ impl Rows {
 
 /// The name of a column.
 pub(super) fn column_name(table: u8, column: u8) -> Oid {
-    let mut name = Oid::default();
-    if let Some((tree, rest)) = TABLES.get(usize::from(table)) {
-        name.extend(TREES.get(usize::from(*tree)).copied().unwrap_or_default());
-        name.extend(rest);
-    }
+    let mut name = table_name(Table(table));
     name.extend(&[u32::from(column)]);
     name
 }
 
-/// What of a name stands behind that of a table.
-fn below(number: usize, name: &[u32]) -> Option<&[u32]> {
-    let (tree, rest) = TABLES.get(number)?;
-    name.strip_prefix(*TREES.get(usize::from(*tree))?)?.strip_prefix(*rest)
-}
-
-/// Whether a name that is not below a table stands before it.
-fn is_before(name: &[u32], number: usize) -> bool {
-    let Some((tree, rest)) = TABLES.get(number) else { return false };
-    let tree = TREES.get(usize::from(*tree)).copied().unwrap_or_default();
-    name.iter().lt(tree.iter().chain(*rest))
+/// The name in front of the columns of a table.
+fn table_name(table: Table) -> Oid {
+    let (tree, rest) = table.name().unwrap_or_default();
+    let mut name = Oid::new(tree);
+    rest.iter().for_each(|number| name.extend(&[u32::from(*number)]));
+    name
 }
 
 fn bit(column: u32) -> Option<u8> {

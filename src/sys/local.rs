@@ -3,13 +3,17 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, getsockopt, sockopt};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, getsockopt, setsockopt,
+    sockopt,
+};
 
 /// The socket; its name goes with it.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub struct Listener {
 
 /// The socket with an address and a port.
 #[derive(Debug)]
-pub struct PortListener(TcpListener);
+pub struct PortListener(OwnedFd);
 
 /// A connection, non-blocking.
 #[derive(Debug)]
@@ -93,16 +97,21 @@ impl Listener {
     /// The next connection; none: there is none now.
     #[must_use]
     pub fn accept(&self) -> Option<Stream> {
-        loop {
-            match self.socket.accept() {
-                Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => {
-                    return Some(Stream::Local(stream));
-                }
-                Ok(_) => {}
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                Err(_) => return None,
-            }
+        accept(self).map(|fd| Stream::Local(UnixStream::from(fd)))
+    }
+}
+
+/// Connections that wait until they are taken.
+const BACKLOG: i32 = 128;
+
+/// The next connection of a listener, non-blocking.
+fn accept(listener: &dyn AsRawFd) -> Option<OwnedFd> {
+    loop {
+        match socket::accept4(listener.as_raw_fd(), SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC) {
+            // SAFETY: the kernel has just made it, and nobody else has its number.
+            Ok(fd) => return Some(unsafe { OwnedFd::from_raw_fd(fd) }),
+            Err(Errno::EINTR | Errno::ECONNABORTED) => {}
+            Err(_) => return None,
         }
     }
 }
@@ -130,24 +139,20 @@ impl PortListener {
     /// # Errors
     /// What the kernel says.
     pub fn new(at: SocketAddr) -> io::Result<Self> {
-        // The standard library lets the port of a daemon that has just ended be taken.
-        let socket = TcpListener::bind(at)?;
-        socket.set_nonblocking(true)?;
-        Ok(Self(socket))
+        let family = if at.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let fd = socket::socket(family, SockType::Stream, flags, None)?;
+        // The port of a daemon that has just ended may be taken.
+        setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+        socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(at))?;
+        socket::listen(&fd, Backlog::new(BACKLOG)?)?;
+        Ok(Self(fd))
     }
 
     /// The next connection; none: there is none now.
     #[must_use]
     pub fn accept(&self) -> Option<Stream> {
-        loop {
-            match self.0.accept() {
-                Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => return Some(Stream::Inet(stream)),
-                Ok(_) => {}
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                Err(_) => return None,
-            }
-        }
+        accept(self).map(|fd| Stream::Inet(TcpStream::from(fd)))
     }
 }
 

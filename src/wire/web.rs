@@ -164,11 +164,16 @@ mod tests {
         assert_eq!(parse(open), asked(Page::Metrics { open: true }));
         let head = Asked { page: Page::Health, head_only: true };
         assert_eq!(parse(b"HEAD /healthz HTTP/1.0\r\n\r\n"), Parsed::Asked(head));
+        assert_eq!(parse(b"\r\n\nGET / HTTP/1.1\n\n\x16\0"), asked(Page::Index), "what follows is not read");
         for (request, code) in [
             (&b"GET /etc/passwd HTTP/1.1\r\n\r\n"[..], Code::NotFound),
             (b"POST /metrics HTTP/1.1\r\n\r\n", Code::Method),
             (b"\x16\x03\x01\x02\x00\x01\x00\x01", Code::Bad),
             (b"GET / HTTP/9\r\n\r\n", Code::Bad),
+            (b"GET / HTTP/1.1 x\r\n\r\n", Code::Bad),
+            (b"GET / HTTP/1.1\r\nno field\r\n\r\n", Code::Bad),
+            (b"GET / HTTP/1.1\r\na b: c\r\n\r\n", Code::Bad),
+            (b"GET / HTTP/1.1\r\na: b\rc\r\n\r\n", Code::Bad),
             (&[b'x'; LONGEST_HEAD], Code::TooLong),
         ] {
             assert_eq!(parse(request), Parsed::Refused(code), "{:?}", String::from_utf8_lossy(request));

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use keepalived::status::mib::{TABLES, TREES};
+use keepalived::status::mib::Table;
 
 use crate::box_shell::repository;
 
@@ -45,9 +45,10 @@ fn a_compiler_of_mibs_finds_nothing_to_say() {
 fn net_snmp_knows_the_names_of_every_table() {
     let path = format!("{}:{}", imports().display(), folder().display());
     let modules = MODULES.map(|(module, _)| module).join(":");
-    for (tree, below) in TABLES {
-        let name = [TREES[usize::from(*tree)], below].concat();
-        let name: Vec<String> = name.iter().map(u32::to_string).collect();
+    for table in Table::all() {
+        let (tree, below) = table.name().expect("each has a name");
+        let below = below.iter().map(|number| u32::from(*number));
+        let name: Vec<String> = tree.iter().copied().chain(below).map(|number| number.to_string()).collect();
         let oid = format!(".{}", name.join("."));
         let mut command = Command::new("snmptranslate");
         let found = told(command.args(["-M", &path, "-m", &modules, &oid]));

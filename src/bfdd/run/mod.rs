@@ -139,8 +139,8 @@ impl Process for Bfd {
             kind::LISTENER => self.receive(turn, source.index),
             kind::LINKS => self.links.hear(&mut self.sessions),
             // Nothing that they say matters here.
-            kind::VRRP => self.vrrp.ready(turn, |_| ()),
-            kind::CHECKERS => self.checkers.ready(turn, |_| ()),
+            kind::VRRP => self.vrrp.ready(turn, &mut |_| ()),
+            kind::CHECKERS => self.checkers.ready(turn, &mut |_| ()),
             _ => Again::Done,
         }
     }

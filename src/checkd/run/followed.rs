@@ -132,7 +132,7 @@ impl Checkers {
     /// The VRRP child tells of virtual routers.
     pub(super) fn vrrp_ready(&mut self, turn: &mut Turn<'_>) -> Again {
         let (sync, mut changed) = (&mut self.lvs.sync, false);
-        let again = self.peers.vrrp.ready(turn, |heard| match heard {
+        let again = self.peers.vrrp.ready(turn, &mut |heard| match heard {
             Heard::Message(message) => changed |= sync.hear(message),
             Heard::Away => sync.vrrp_away(),
         });
@@ -145,7 +145,7 @@ impl Checkers {
     /// The BFD child tells of sessions. What one that is gone said last stands.
     pub(super) fn bfd_ready(&mut self, turn: &mut Turn<'_>) -> Again {
         let (sessions, mut changed) = (&mut self.peers.sessions, false);
-        let again = self.peers.bfd.ready(turn, |heard| {
+        let again = self.peers.bfd.ready(turn, &mut |heard| {
             let Heard::Message(ToPeer::State(ObjectState { key, state, .. })) = heard else { return };
             if state == record::GONE {
                 // Whoever follows it still is about to hear of a configuration without it.

@@ -21,7 +21,7 @@ impl Assembler<'_> {
         let owner = format!("({text}) ");
         inside(object, group::ROWS, &mut draft, &owner, &mut given, false, self.found);
         let taken = |names: &mut Names, name: &str| !names.groups.insert(name.to_owned());
-        if named.is_none() || self.refused(object, taken) {
+        if named.is_none() || self.refused(object, &taken) {
             return;
         }
         let pending = resolve::group(draft, (text, At(at)), given, self.model, self.names, self.found);
@@ -37,7 +37,7 @@ impl Assembler<'_> {
         inside(object, group::TRACK_GROUP, &mut draft, &owner, &mut given, false, self.found);
         let Some(name) = named else { return };
         let known = self.network.groups.contains_key(text);
-        if self.refused(object, |_, _| known) {
+        if self.refused(object, &|_, _| known) {
             return;
         }
         if draft.0.is_empty() {

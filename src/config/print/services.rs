@@ -58,8 +58,9 @@ fn checker(model: &Model, one: &Checker, out: &mut String) {
     {
         let _ = writeln!(out, "            track_file {}", Quoted(&file.name));
     }
-    if let Some((_, table)) = check::TABLES.iter().find(|(name, _)| *name == keyword) {
-        rows(table, one, 3, out);
+    let table = check::TABLES.iter().find(|(name, _)| *name == keyword);
+    for part in table.iter().flat_map(|(_, parts)| parts) {
+        rows(part, one, 3, out);
     }
     let (pages, table) = match &one.probe {
         Probe::Http(_, http) => (&*http.pages, http::URL),

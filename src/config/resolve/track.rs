@@ -46,7 +46,7 @@ fn known<Id: Copy>(
     for tracker in trackers {
         let known = names.find(&tracker.name);
         let Some((of, default)) = known.and_then(|of| Some((of, default(of)?))) else {
-            missing(tracker, names, what, tell);
+            missing(tracker, names.is_anywhere(&tracker.name), what, tell);
             continue;
         };
         let weight = Weight {
@@ -58,7 +58,7 @@ fn known<Id: Copy>(
     found
 }
 
-fn missing<Id: Copy>(tracker: &NamedTracker, names: &Known<Id>, what: &str, tell: &mut Teller<'_>) {
+fn missing(tracker: &NamedTracker, anywhere: bool, what: &str, tell: &mut Teller<'_>) {
     let name = tracker.name.as_str();
     let block = match what {
         "script" => "vrrp_script",
@@ -67,7 +67,7 @@ fn missing<Id: Copy>(tracker: &NamedTracker, names: &Known<Id>, what: &str, tell
         _ => "bfd_instance",
     };
     let message = format!("({}) track {what} {name} not found, ignoring...", tell.name);
-    let remedy = if names.is_anywhere(name) {
+    let remedy = if anywhere {
         let needs = match what {
             "script" => " and must have a command",
             "file" => " and must have a file",

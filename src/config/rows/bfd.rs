@@ -87,11 +87,11 @@ pub static ROWS: &[Row<BfdDraft, Bfd>] = &[
         "British spelling of neighbor_ip"),
     row("source_ip", Custom(ADDRESS, source), "as the kernel chooses",
         "Own address").show(|b| maybe(b.source.map(|source| b.with_interface(source)))),
-    row("min_rx", Custom("<milliseconds 1..4294967>", |d, l| millis(l, 1, |span| d.params.min_rx = span)), "10",
+    row("min_rx", Custom("<milliseconds 1..4294967>", |d, l| millis(l, 1, &mut |span| d.params.min_rx = span)), "10",
         "Shortest time between two packets that can be received").show(|b| show_millis(b.params.min_rx, 10)),
-    row("min_tx", Custom("<milliseconds 1..4294967>", |d, l| millis(l, 1, |span| d.params.min_tx = span)), "10",
+    row("min_tx", Custom("<milliseconds 1..4294967>", |d, l| millis(l, 1, &mut |span| d.params.min_tx = span)), "10",
         "Time between two packets that is wished for sending").show(|b| show_millis(b.params.min_tx, 10)),
-    row("idle_tx", Custom("<milliseconds 1000..4294967>", |d, l| millis(l, 1000, |span| d.params.idle_tx = span)), "1000",
+    row("idle_tx", Custom("<milliseconds 1000..4294967>", |d, l| millis(l, 1000, &mut |span| d.params.idle_tx = span)), "1000",
         "Time between two packets while the session is not up").show(|b| show_millis(b.params.idle_tx, 1000)),
     row("multiplier", int(1, 255, |d, n| d.params.multiplier = fit(n)), "5",
         "Lost packets before the session counts as down").show(|b| unless(b.params.multiplier, &5)),
@@ -141,7 +141,7 @@ fn source(draft: &mut BfdDraft, line: &mut Line<'_>) {
 }
 
 /// Milliseconds to the microsecond, from `least` to 4294967.
-fn millis(line: &mut Line<'_>, least: u64, set: impl FnOnce(Span)) {
+fn millis(line: &mut Line<'_>, least: u64, set: &mut dyn FnMut(Span)) {
     let name = line.keyword.text;
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, &format!("<milliseconds {least}..4294967>"));

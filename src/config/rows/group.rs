@@ -71,7 +71,7 @@ pub static ROWS: &[Row<GroupDraft, Group>] = &[
     row("sync_group_tracking_weight", Flag(|d| d.tracking_weight = true), "off",
         "Members may have trackers with weights").show(|g| flag(g.tracking_weight)),
     row("global_tracking", Flag(|d| d.tracking_weight = true), "off",
-        "Old form of sync_group_tracking_weight").replaced(&"sync_group_tracking_weight", true),
+        "Old form of sync_group_tracking_weight").replaced("sync_group_tracking_weight", true),
 ];
 
 /// Any number of names a line.

@@ -25,6 +25,8 @@ pub mod track;
 pub mod track_file;
 pub mod track_process;
 
+#[cfg(feature = "tools")]
+use super::head::Listed;
 use super::row::Row;
 #[cfg(feature = "tools")]
 use super::row::{Effect, Kind};
@@ -97,7 +99,7 @@ fn list<D, M>(block: &str, rows: &'static [Row<D, M>], around: Effect, all: &mut
             reload: row.reload,
             effect,
             block_follows: row.has_block(),
-            replaced: row.replaced.copied(),
+            replaced: row.replaced.map(Listed::text),
         });
         let inside = match block {
             "top" => row.name.to_owned(),
@@ -127,13 +129,10 @@ fn has<D, M>(rows: &'static [Row<D, M>], word: &str) -> bool {
     rows.iter().any(|row| row.name == word)
 }
 
-/// A table with the name of its block.
-type Table<D, M> = (&'static str, &'static [Row<D, M>]);
-
 /// How many rows tables have.
-const fn count<D, M>(mut tables: &[Table<D, M>]) -> usize {
+const fn count<D, M>(mut tables: &[&[Row<D, M>]]) -> usize {
     let mut all = 0;
-    while let [(_, rows), others @ ..] = tables {
+    while let [rows, others @ ..] = tables {
         all += rows.len();
         tables = others;
     }
@@ -141,10 +140,10 @@ const fn count<D, M>(mut tables: &[Table<D, M>]) -> usize {
 }
 
 /// The names of all rows of tables.
-const fn names<D, M, const N: usize>(mut tables: &[Table<D, M>]) -> [&'static str; N] {
+const fn names<D, M, const N: usize>(mut tables: &[&[Row<D, M>]]) -> [&'static str; N] {
     let mut all = [""; N];
     let mut left: &mut [&'static str] = &mut all;
-    while let [(_, rows), others @ ..] = tables {
+    while let [rows, others @ ..] = tables {
         let mut rows = *rows;
         while let [row, further @ ..] = rows {
             let Some((name, rest)) = ({ left }).split_first_mut() else { return all };
@@ -160,7 +159,7 @@ const fn names<D, M, const N: usize>(mut tables: &[Table<D, M>]) -> [&'static st
 macro_rules! known {
     ($feature:ident, $tables:expr, $word:expr) => {
         if $crate::base::feature::$feature.built {
-            $tables.iter().any(|(_, rows)| $crate::config::rows::has(rows, $word))
+            $tables.iter().any(|rows| $crate::config::rows::has(rows, $word))
         } else {
             static NAMES: [&str; $crate::config::rows::count($tables)] = $crate::config::rows::names($tables);
             NAMES.contains(&$word)
@@ -190,7 +189,7 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
         Some("in garp_group")
     } else if has(instance::AUTHENTICATION, word) {
         Some("in authentication of a vrrp_instance")
-    } else if known!(BFD, &[("bfd_instance", bfd::ROWS)], word) {
+    } else if known!(BFD, &[bfd::ROWS], word) {
         Some("in bfd_instance")
     } else if has(instance::hmac::ROWS, word) {
         Some("in auth_hmac of a vrrp_instance")
@@ -228,9 +227,13 @@ mod tests {
     /// A build that lacks a feature sends a keyword to the same block as one that has it.
     #[test]
     fn names_are_those_of_all_tables() {
-        static NAMES: [&str; count(check::TABLES)] = names(check::TABLES);
-        let rows = check::TABLES.iter().flat_map(|(_, rows)| rows.iter());
+        static NAMES: [&str; count(check::ROWS)] = names(check::ROWS);
+        let rows = check::ROWS.iter().copied().flatten();
         assert!(rows.map(|row| row.name).eq(NAMES));
+        let rows = check::TABLES.iter().flat_map(|(_, parts)| parts).copied().flatten();
+        for row in rows {
+            assert!(NAMES.contains(&row.name), "{}", row.name);
+        }
     }
 
     #[test]

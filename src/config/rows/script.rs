@@ -51,9 +51,9 @@ const fn row(
 pub static ROWS: &[Row<ScriptDraft, Script>] = &[
     row("script", Command(|d| &mut d.command), "required",
         "Command run periodically; exit code 0 is success").show(|s| command(Some(&s.command))),
-    row("interval", Custom("<seconds 0.001..4294>", |d, l| period(l, |span| d.params.interval = span)), "1",
+    row("interval", Custom("<seconds 0.001..4294>", |d, l| period(l, &mut |span| d.params.interval = span)), "1",
         "From one start to the next").show(|s| time(s.params.interval, SECOND)),
-    row("timeout", Custom("<seconds 0.001..4294>", |d, l| period(l, |span| d.params.timeout = Some(span))), "interval",
+    row("timeout", Custom("<seconds 0.001..4294>", |d, l| period(l, &mut |span| d.params.timeout = Some(span))), "interval",
         "Run time after which it is killed and counts as failed").show(|s| s.params.timeout.map_or(Shown::Nothing, |span| plain(Seconds(span)))),
     row("weight", Custom("<-253..253> [reverse]", weight), "0",
         "What the result does to a priority; 0: FAULT on failure").show(|s| super::track::show_weight(s.params.weight)),
@@ -68,7 +68,7 @@ pub static ROWS: &[Row<ScriptDraft, Script>] = &[
 ];
 
 /// Seconds in steps of a millisecond; zero and text count as one second.
-fn period(line: &mut Line<'_>, set: impl FnOnce(Span)) {
+fn period(line: &mut Line<'_>, set: &mut dyn FnMut(Span)) {
     let name = line.keyword.text;
     let Some(word) = line.arg(0) else {
         return line.missing(line.keyword, "<seconds 0.001..4294>");

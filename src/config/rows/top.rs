@@ -46,7 +46,7 @@ pub static ROWS: &[Row<Daemon, Daemon>] = &[
     row("static_routes", Object(network::ROUTES), "none", "Routes that never move").terms(network::route_terms),
     row("static_rules", Object(network::RULES), "none", "Policy rules that never move").terms(network::rule_terms),
     row("track_file", Object("<name> { ... }"), "none", "A file whose number changes priorities"),
-    row("vrrp_track_file", Object("<name> { ... }"), "none", "Older name of track_file").replaced(&"track_file", false),
+    row("vrrp_track_file", Object("<name> { ... }"), "none", "Older name of track_file").replaced("track_file", false),
     row("vrrp_track_process", Object("<name> { ... }"), "none", "Processes whose presence changes priorities"),
     row("bfd_instance", Object("<name> { ... }"), "none", "A BFD session").needs(&feature::BFD),
     row("garp_group", Object("{ ... }"), "none", "Spacing of gratuitous ARPs on interfaces"),

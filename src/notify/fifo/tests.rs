@@ -244,7 +244,7 @@ fn without_its_owner_there_is_no_fifo_and_without_its_script_only_the_fifo() {
     let resolver = Resolver::new(&crate::config::model::Global::default());
     let mut broken = Vec::new();
     let mut asked = |fifo: &global::Fifo| {
-        Wanted::new(fifo, &resolver, |command, path, why| {
+        Wanted::new(fifo, &resolver, &mut |command, path, why| {
             broken.push((command.is_some(), path.to_owned(), why.clone()));
         })
     };

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use keepalived::base::addr::IpAddr;
 use keepalived::base::time::Span;
 use keepalived::proto::check::http::Version;
-use lexopt::prelude::{Long, Short};
+use lexopt::prelude::{Long, Short, Value};
 
 /// What is fetched, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,23 @@ pub(super) struct Options {
     pub(super) verbose: bool,
 }
 
+/// The options: letter and word.
+const KNOWN: [(char, &str); 11] = [
+    ('S', "use-ssl"),
+    ('I', "use-sni"),
+    ('v', "verbose"),
+    ('h', "help"),
+    ('s', "server"),
+    ('p', "port"),
+    ('u', "url"),
+    ('V', "use-virtualhost"),
+    ('m', "fwmark"),
+    ('P', "protocol"),
+    ('t', "timeout"),
+];
+
 /// Reads the words of the command line without the name of the program; an error is what is to be said before the usage.
-pub(super) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options, String> {
+pub(super) fn read(words: Vec<OsString>) -> Result<Options, String> {
     let mut parser = lexopt::Parser::from_args(words);
     let (mut server, mut port, mut url) = (None, None, None);
     let mut options = Options {
@@ -49,51 +64,71 @@ pub(super) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Options,
         verbose: false,
     };
     while let Some(argument) = parser.next().map_err(|error| told(&error))? {
-        match argument {
-            Short('S') | Long("use-ssl") => options.tls = true,
-            Short('I') | Long("use-sni") => options.sni = true,
-            Short('v') | Long("verbose") => options.verbose = true,
-            Short('s') | Long("server") => {
-                let text = value(&mut parser)?;
-                let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&text);
-                server = Some(bare.parse().map_err(|_| format!("server should be an IP, not {text}\n"))?);
-            }
-            Short('p') | Long("port") => {
-                let text = value(&mut parser)?;
-                let number: Option<u16> = text.parse().ok().filter(|number| *number > 0);
-                port = Some(number.ok_or_else(|| format!("invalid port number '{text}'\n"))?);
-            }
-            Short('u') | Long("url") => url = Some(value(&mut parser)?),
-            Short('V') | Long("use-virtualhost") => options.host = Some(value(&mut parser)?),
-            Short('m') | Long("fwmark") => {
-                let text = value(&mut parser)?;
-                options.mark = text.parse().map_err(|_| format!("invalid fwmark '{text}'\n"))?;
-            }
-            Short('P') | Long("protocol") => {
-                let text = value(&mut parser)?;
-                options.version = match &*text {
-                    "1.0" => Version::V10,
-                    "1.0c" | "1.0C" => Version::V10Close,
-                    "1.1" => Version::V11,
-                    _ => return Err(format!("invalid HTTP protocol version '{text}'\n")),
+        let known = KNOWN.iter().find(|(letter, word)| match argument {
+            Short(given) => given == *letter,
+            Long(given) => given == *word,
+            Value(_) => false,
+        });
+        let Some((letter, _)) = known else { return Err(told(&argument.unexpected())) };
+        let flag = match letter {
+            'S' => &mut options.tls,
+            'I' => &mut options.sni,
+            'v' => &mut options.verbose,
+            'h' => return Err(String::new()),
+            _ => {
+                let text = parser.value().map_err(|error| told(&error))?.to_string_lossy().into_owned();
+                let wrong = match letter {
+                    's' => {
+                        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+                        server = bare.unwrap_or(&text).parse().ok();
+                        if server.is_none() {
+                            return Err(format!("server should be an IP, not {text}\n"));
+                        }
+                        None
+                    }
+                    'p' => {
+                        port = text.parse().ok().filter(|number| *number > 0);
+                        port.is_none().then_some("port number")
+                    }
+                    'm' => {
+                        let mark = text.parse().ok();
+                        options.mark = mark.unwrap_or(0);
+                        mark.is_none().then_some("fwmark")
+                    }
+                    'P' => {
+                        let version = match &*text {
+                            "1.0" => Some(Version::V10),
+                            "1.0c" | "1.0C" => Some(Version::V10Close),
+                            "1.1" => Some(Version::V11),
+                            _ => None,
+                        };
+                        options.version = version.unwrap_or(options.version);
+                        version.is_none().then_some("HTTP protocol version")
+                    }
+                    't' => {
+                        let seconds: u32 = text.parse().unwrap_or(0);
+                        options.timeout = Span::from_secs(seconds.into());
+                        (seconds == 0).then_some("timeout")
+                    }
+                    'u' => {
+                        url = Some(text);
+                        continue;
+                    }
+                    _ => {
+                        options.host = Some(text);
+                        continue;
+                    }
                 };
+                match wrong {
+                    Some(what) => return Err(format!("invalid {what} '{text}'\n")),
+                    None => continue,
+                }
             }
-            Short('t') | Long("timeout") => {
-                let text = value(&mut parser)?;
-                let seconds: Option<u32> = text.parse().ok().filter(|seconds| *seconds > 0);
-                let seconds = seconds.ok_or_else(|| format!("invalid timeout '{text}'\n"))?;
-                options.timeout = Span::from_secs(seconds.into());
-            }
-            Short('h') | Long("help") => return Err(String::new()),
-            other => return Err(format!("{}\n", other.unexpected())),
-        }
+        };
+        *flag = true;
     }
     let (Some(server), Some(port), Some(url)) = (server, port, url) else { return Err(String::new()) };
     Ok(Options { server, port, url, ..options })
-}
-
-fn value(parser: &mut lexopt::Parser) -> Result<String, String> {
-    Ok(parser.value().map_err(|error| told(&error))?.to_string_lossy().into_owned())
 }
 
 fn told(error: &lexopt::Error) -> String {
@@ -132,7 +167,7 @@ mod tests {
     use super::*;
 
     fn of(line: &str) -> Result<Options, String> {
-        read(line.split_whitespace().map(OsString::from))
+        read(line.split_whitespace().map(OsString::from).collect())
     }
 
     #[test]

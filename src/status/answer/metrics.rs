@@ -39,7 +39,7 @@ pub enum Form {
 /// A family of samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Family<'a> {
-    /// Its name; that of a counter without `_total`.
+    /// Its name behind `keepalived_`; that of a counter without `_total`.
     pub name: &'a str,
     /// What it is.
     pub kind: Kind,
@@ -79,7 +79,7 @@ impl<'a> Family<'a> {
             (Kind::Bare, Form::Open) => ("", "unknown"),
             (Kind::Gauge, _) => ("", "gauge"),
         };
-        writeln!(out, "# HELP {name}{ending} {help}\n# TYPE {name}{ending} {kind}")
+        writeln!(out, "# HELP keepalived_{name}{ending} {help}\n# TYPE keepalived_{name}{ending} {kind}")
     }
 
     /// Writes a sample.
@@ -87,6 +87,7 @@ impl<'a> Family<'a> {
     /// # Errors
     /// What `out` says.
     pub fn sample(&self, out: &mut dyn Write, labels: &Labels<'_>, value: &dyn Display) -> fmt::Result {
+        out.write_str("keepalived_")?;
         out.write_str(self.name)?;
         if self.kind == Kind::Counter {
             out.write_str("_total")?;
@@ -142,113 +143,60 @@ enum Says {
     Yields,
 }
 
-/// The families of virtual routers.
-static INSTANCES: [(Family<'static>, Says); 39] = [
-    (
-        Family::new(
-            "keepalived_vrrp_state",
-            Kind::Gauge,
-            "State of the virtual router: 0 INIT, 1 BACKUP, 2 MASTER, 3 FAULT",
-        ),
-        Says::State,
-    ),
-    (
-        Family::new("keepalived_vrrp_excluded_state", Kind::Gauge, "The same by excluded addresses"),
-        Says::Excluded,
-    ),
-    counter("keepalived_advertisements_received", "Adverts received", |c| c.received),
-    counter("keepalived_advertisements_sent", "Adverts sent", |c| c.sent),
-    counter("keepalived_become_master", "Times that it became MASTER", |c| c.became_master.into()),
-    counter("keepalived_release_master", "Times that it gave up being MASTER", |c| c.released_master.into()),
-    counter("keepalived_packet_length_errors", "Adverts of a wrong length", |c| c.length.into()),
-    counter("keepalived_advertisements_interval_errors", "Adverts of another interval", |c| {
-        c.interval.into()
-    }),
-    counter("keepalived_ip_ttl_errors", "Adverts that came over a router", |c| c.hop_limit.into()),
-    counter("keepalived_invalid_type_received", "Packets that are no adverts", |c| c.kind.into()),
-    counter("keepalived_address_list_errors", "Adverts with other addresses", |c| c.address_list.into()),
-    counter("keepalived_authentication_invalid", "Adverts of an unknown authentication", |c| {
-        c.auth_type.into()
-    }),
-    counter("keepalived_authentication_mismatch", "Adverts of another authentication", |c| {
-        c.auth_mismatch.into()
-    }),
-    counter("keepalived_authentication_failure", "Adverts whose authentication failed", |c| {
-        c.auth_failure.into()
-    }),
-    counter("keepalived_priority_zero_received", "Adverts of priority 0 received", |c| {
-        c.zero_received.into()
-    }),
-    counter("keepalived_priority_zero_sent", "Adverts of priority 0 sent", |c| c.zero_sent.into()),
+macro_rules! instances {
+    ($($name:literal $meaning:literal $says:expr;)*) => {
+        /// Name and meaning of each family, one a line: two pointers and two lengths for each would take as much again.
+        const TEXTS: &str = concat!($($name, " ", $meaning, "\n"),*);
+        static SAYS: &[Says] = &[$($says),*];
+    };
+}
+
+// The families of virtual routers. Those of gen2brain's exporter have one meaning, which stands in BARE.
+instances! {
+    "vrrp_state" "State of the virtual router: 0 INIT, 1 BACKUP, 2 MASTER, 3 FAULT" Says::State;
+    "vrrp_excluded_state" "The same by excluded addresses" Says::Excluded;
+    "advertisements_received" "Adverts received" Says::Count(|c| c.received);
+    "advertisements_sent" "Adverts sent" Says::Count(|c| c.sent);
+    "become_master" "Times that it became MASTER" Says::Count(|c| c.became_master.into());
+    "release_master" "Times that it gave up being MASTER" Says::Count(|c| c.released_master.into());
+    "packet_length_errors" "Adverts of a wrong length" Says::Count(|c| c.length.into());
+    "advertisements_interval_errors" "Adverts of another interval" Says::Count(|c| c.interval.into());
+    "ip_ttl_errors" "Adverts that came over a router" Says::Count(|c| c.hop_limit.into());
+    "invalid_type_received" "Packets that are no adverts" Says::Count(|c| c.kind.into());
+    "address_list_errors" "Adverts with other addresses" Says::Count(|c| c.address_list.into());
+    "authentication_invalid" "Adverts of an unknown authentication" Says::Count(|c| c.auth_type.into());
+    "authentication_mismatch" "Adverts of another authentication" Says::Count(|c| c.auth_mismatch.into());
+    "authentication_failure" "Adverts whose authentication failed" Says::Count(|c| c.auth_failure.into());
+    "priority_zero_received" "Adverts of priority 0 received" Says::Count(|c| c.zero_received.into());
+    "priority_zero_sent" "Adverts of priority 0 sent" Says::Count(|c| c.zero_sent.into());
     // In truth a setting; the exporter calls it a counter.
-    (
-        Family::new(
-            "keepalived_gratuitous_arp_delay",
-            Kind::Counter,
-            "Seconds until addresses are announced again",
-        ),
-        Says::GarpDelay,
-    ),
-    counter("keepalived_vrrp_version_errors", "Adverts of the other version", |c| c.version.into()),
-    counter("keepalived_vrrp_checksum_errors", "Adverts with a wrong checksum", |c| c.checksum.into()),
-    counter(
-        "keepalived_vrrp_addresses_restored",
-        "Addresses put back after somebody had deleted them",
-        |c| c.restored.into(),
-    ),
-    bare("keepalived_vrrp_advert_rcvd", |c| c.received),
-    bare("keepalived_vrrp_advert_sent", |c| c.sent),
-    bare("keepalived_vrrp_become_master", |c| c.became_master.into()),
-    bare("keepalived_vrrp_release_master", |c| c.released_master.into()),
-    bare("keepalived_vrrp_packet_len_err", |c| c.length.into()),
-    bare("keepalived_vrrp_advert_interval_err", |c| c.interval.into()),
-    bare("keepalived_vrrp_ip_ttl_err", |c| c.hop_limit.into()),
-    bare("keepalived_vrrp_invalid_type_rcvd", |c| c.kind.into()),
-    bare("keepalived_vrrp_addr_list_err", |c| c.address_list.into()),
-    bare("keepalived_vrrp_invalid_authtype", |c| c.auth_type.into()),
-    bare("keepalived_vrrp_authtype_mismatch", |c| c.auth_mismatch.into()),
-    bare("keepalived_vrrp_auth_failure", |c| c.auth_failure.into()),
-    bare("keepalived_vrrp_pri_zero_rcvd", |c| c.zero_received.into()),
-    bare("keepalived_vrrp_pri_zero_sent", |c| c.zero_sent.into()),
-    (Family::new("keepalived_vrrp_priority", Kind::Gauge, "Effective priority"), Says::Priority),
-    (
-        Family::new(
-            "keepalived_vrrp_master_heard_seconds",
-            Kind::Gauge,
-            "Since the last advert of the MASTER that a BACKUP listens to",
-        ),
-        Says::Heard,
-    ),
-    (
-        Family::new(
-            "keepalived_vrrp_addresses_in_kernel",
-            Kind::Gauge,
-            "Virtual addresses that are in the kernel",
-        ),
-        Says::Held,
-    ),
-    (Family::new("keepalived_vrrp_addresses", Kind::Gauge, "Virtual addresses"), Says::Configured),
-    (
-        Family::new(
-            "keepalived_vrrp_failover_by_hand",
-            Kind::Gauge,
-            "It gave up by hand and does not preempt",
-        ),
-        Says::Yields,
-    ),
-];
-
-const fn counter(
-    name: &'static str,
-    help: &'static str,
-    count: fn(&Counters) -> u64,
-) -> (Family<'static>, Says) {
-    (Family::new(name, Kind::Counter, help), Says::Count(count))
+    "gratuitous_arp_delay" "Seconds until addresses are announced again" Says::GarpDelay;
+    "vrrp_version_errors" "Adverts of the other version" Says::Count(|c| c.version.into());
+    "vrrp_checksum_errors" "Adverts with a wrong checksum" Says::Count(|c| c.checksum.into());
+    "vrrp_addresses_restored" "Addresses put back after somebody had deleted them" Says::Count(|c| c.restored.into());
+    "vrrp_advert_rcvd" "" Says::Bare(|c| c.received);
+    "vrrp_advert_sent" "" Says::Bare(|c| c.sent);
+    "vrrp_become_master" "" Says::Bare(|c| c.became_master.into());
+    "vrrp_release_master" "" Says::Bare(|c| c.released_master.into());
+    "vrrp_packet_len_err" "" Says::Bare(|c| c.length.into());
+    "vrrp_advert_interval_err" "" Says::Bare(|c| c.interval.into());
+    "vrrp_ip_ttl_err" "" Says::Bare(|c| c.hop_limit.into());
+    "vrrp_invalid_type_rcvd" "" Says::Bare(|c| c.kind.into());
+    "vrrp_addr_list_err" "" Says::Bare(|c| c.address_list.into());
+    "vrrp_invalid_authtype" "" Says::Bare(|c| c.auth_type.into());
+    "vrrp_authtype_mismatch" "" Says::Bare(|c| c.auth_mismatch.into());
+    "vrrp_auth_failure" "" Says::Bare(|c| c.auth_failure.into());
+    "vrrp_pri_zero_rcvd" "" Says::Bare(|c| c.zero_received.into());
+    "vrrp_pri_zero_sent" "" Says::Bare(|c| c.zero_sent.into());
+    "vrrp_priority" "Effective priority" Says::Priority;
+    "vrrp_master_heard_seconds" "Since the last advert of the MASTER that a BACKUP listens to" Says::Heard;
+    "vrrp_addresses_in_kernel" "Virtual addresses that are in the kernel" Says::Held;
+    "vrrp_addresses" "Virtual addresses" Says::Configured;
+    "vrrp_failover_by_hand" "It gave up by hand and does not preempt" Says::Yields;
 }
 
-const fn bare(name: &'static str, count: fn(&Counters) -> u64) -> (Family<'static>, Says) {
-    (Family::new(name, Kind::Bare, "As keepalived_exporter of gen2brain has it"), Says::Bare(count))
-}
+/// What the families of [`Says::Bare`] mean.
+const BARE: &str = "As keepalived_exporter of gen2brain has it";
 
 /// A flat position among families of `count` objects each: the family, and none for its head or the object.
 #[must_use]
@@ -259,8 +207,14 @@ pub const fn place(position: usize, count: usize) -> (usize, Option<usize>) {
 
 /// The head of a family of virtual routers; none: there is no such family.
 #[must_use]
-pub fn instances(position: usize) -> Option<&'static Family<'static>> {
-    INSTANCES.get(position).map(|(family, _)| family)
+pub fn instances(position: usize) -> Option<Family<'static>> {
+    let (kind, bare) = match SAYS.get(position)? {
+        Says::Bare(_) => (Kind::Bare, Some(BARE)),
+        Says::Count(_) | Says::GarpDelay => (Kind::Counter, None),
+        _ => (Kind::Gauge, None),
+    };
+    let (name, meaning) = TEXTS.split('\n').nth(position)?.split_once(' ')?;
+    Some(Family::new(name, kind, bare.unwrap_or(meaning)))
 }
 
 /// Writes what a family says of an instance.
@@ -268,7 +222,7 @@ pub fn instances(position: usize) -> Option<&'static Family<'static>> {
 /// # Errors
 /// What `out` says.
 pub fn instance(out: &mut dyn Write, clock: &Clock, position: usize, instance: &Instance<'_>) -> fmt::Result {
-    let Some((family, says)) = INSTANCES.get(position) else { return Ok(()) };
+    let (Some(family), Some(says)) = (instances(position), SAYS.get(position)) else { return Ok(()) };
     let (config, machine) = (instance.config, instance.router.machine());
     let (name, vrid, state) = (&config.name, instance.router.params().vrid, machine.state());
     let intf = instance.own.or(instance.base).unwrap_or_default();
@@ -314,8 +268,8 @@ pub fn instance(out: &mut dyn Write, clock: &Clock, position: usize, instance: &
 
 /// The families of tracked scripts.
 pub static SCRIPTS: [Family<'static>; 2] = [
-    Family::new("keepalived_script_status", Kind::Gauge, "Result of the tracked script: 0 bad, 1 good"),
-    Family::new("keepalived_script_state", Kind::Gauge, "The tracked script: 0 idle, 1 running"),
+    Family::new("script_status", Kind::Gauge, "Result of the tracked script: 0 bad, 1 good"),
+    Family::new("script_state", Kind::Gauge, "The tracked script: 0 idle, 1 running"),
 ];
 
 /// Octets of the longest of these names, and some.
@@ -342,7 +296,7 @@ pub fn process(out: &mut dyn Write, form: Form, child: kind::Kind, counted: &Pro
     ];
     all.iter().try_for_each(|(tail, kind, help, value)| {
         let mut name = heapless::String::<LONGEST_NAME>::new();
-        write!(name, "keepalived_{}_{tail}", child.word())?;
+        write!(name, "{}_{tail}", child.word())?;
         let family = Family::new(&name, *kind, help);
         family.head(out, form)?;
         family.sample(out, &[], *value)
@@ -360,34 +314,32 @@ pub enum Of<View, Counts> {
 /// The families of virtual servers.
 #[cfg(feature = "lvs")]
 pub static SERVICES: [(Family<'static>, Of<ServiceView, Stats>); 8] = [
-    decided("keepalived_lvs_quorum", "The virtual server has quorum", |view| view.quorum.into()),
-    decided("keepalived_lvs_live_weight", "Weight of the real servers that are up", |view| view.live),
-    decided("keepalived_lvs_servers_up", "Real servers that are up", |view| view.up.into()),
-    counted("keepalived_lvs_vip_conn", Kind::Bare, |stats| stats.connections),
-    counted("keepalived_lvs_vip_in_packets", Kind::Bare, |stats| stats.in_packets),
-    counted("keepalived_lvs_vip_out_packets", Kind::Bare, |stats| stats.out_packets),
-    counted("keepalived_lvs_vip_in_bytes", Kind::Bare, |stats| stats.in_octets),
-    counted("keepalived_lvs_vip_out_bytes", Kind::Bare, |stats| stats.out_octets),
+    decided("lvs_quorum", "The virtual server has quorum", |view| view.quorum.into()),
+    decided("lvs_live_weight", "Weight of the real servers that are up", |view| view.live),
+    decided("lvs_servers_up", "Real servers that are up", |view| view.up.into()),
+    counted("lvs_vip_conn", Kind::Bare, |stats| stats.connections),
+    counted("lvs_vip_in_packets", Kind::Bare, |stats| stats.in_packets),
+    counted("lvs_vip_out_packets", Kind::Bare, |stats| stats.out_packets),
+    counted("lvs_vip_in_bytes", Kind::Bare, |stats| stats.in_octets),
+    counted("lvs_vip_out_bytes", Kind::Bare, |stats| stats.out_octets),
 ];
 
 /// The families of real servers.
 #[cfg(feature = "lvs")]
 pub static SERVERS: [(Family<'static>, Of<RealView, Load>); 11] = [
-    decided("keepalived_lvs_server_up", "The real server is up", |view| view.up.into()),
-    decided("keepalived_lvs_server_weight", "Weight of the real server while it is up", |view| {
-        view.weight.into()
-    }),
-    decided("keepalived_lvs_server_weight_by_hand", "That weight was given by hand", |view| {
+    decided("lvs_server_up", "The real server is up", |view| view.up.into()),
+    decided("lvs_server_weight", "Weight of the real server while it is up", |view| view.weight.into()),
+    decided("lvs_server_weight_by_hand", "That weight was given by hand", |view| {
         view.by_hand.is_some().into()
     }),
-    counted("keepalived_lvs_rs_conn", Kind::Bare, |load| load.stats.connections),
-    counted("keepalived_lvs_rs_in_packets", Kind::Bare, |load| load.stats.in_packets),
-    counted("keepalived_lvs_rs_out_packets", Kind::Bare, |load| load.stats.out_packets),
-    counted("keepalived_lvs_rs_in_bytes", Kind::Bare, |load| load.stats.in_octets),
-    counted("keepalived_lvs_rs_out_bytes", Kind::Bare, |load| load.stats.out_octets),
-    counted("keepalived_lvs_rs_active_connections", Kind::Gauge, |load| load.active),
-    counted("keepalived_lvs_rs_inactive_connections", Kind::Gauge, |load| load.inactive),
-    counted("keepalived_lvs_rs_persistent_connections", Kind::Gauge, |load| load.persistent),
+    counted("lvs_rs_conn", Kind::Bare, |load| load.stats.connections),
+    counted("lvs_rs_in_packets", Kind::Bare, |load| load.stats.in_packets),
+    counted("lvs_rs_out_packets", Kind::Bare, |load| load.stats.out_packets),
+    counted("lvs_rs_in_bytes", Kind::Bare, |load| load.stats.in_octets),
+    counted("lvs_rs_out_bytes", Kind::Bare, |load| load.stats.out_octets),
+    counted("lvs_rs_active_connections", Kind::Gauge, |load| load.active),
+    counted("lvs_rs_inactive_connections", Kind::Gauge, |load| load.inactive),
+    counted("lvs_rs_persistent_connections", Kind::Gauge, |load| load.persistent),
 ];
 
 #[cfg(feature = "lvs")]
@@ -494,13 +446,9 @@ impl Labelled<'_> {
 
 /// The families of checks.
 pub static CHECKS: [Family<'static>; 3] = [
-    Family::new("keepalived_check_up", Kind::Gauge, "The last verdict of the check is up"),
-    Family::new(
-        "keepalived_check_overdue",
-        Kind::Gauge,
-        "The check has not run for three times its interval",
-    ),
-    Family::new("keepalived_check_last_run_timestamp_seconds", Kind::Gauge, "When the check last ran"),
+    Family::new("check_up", Kind::Gauge, "The last verdict of the check is up"),
+    Family::new("check_overdue", Kind::Gauge, "The check has not run for three times its interval"),
+    Family::new("check_last_run_timestamp_seconds", Kind::Gauge, "When the check last ran"),
 ];
 
 /// Writes what a family says of a check; `number` tells those apart that are alike but for a port or a page.
@@ -531,7 +479,7 @@ pub fn check(
 }
 
 /// The family of BFD sessions.
-pub static SESSIONS: Family<'static> = Family::new("keepalived_bfd_up", Kind::Gauge, "The BFD session is up");
+pub static SESSIONS: Family<'static> = Family::new("bfd_up", Kind::Gauge, "The BFD session is up");
 
 #[cfg(test)]
 mod tests {
@@ -545,20 +493,23 @@ mod tests {
         family.sample(&mut out, &[("x", &"q\"\\\"\n\\\\z"), ("y", &1)], &2).unwrap();
         assert_eq!(
             out,
-            "# HELP a_total A\n# TYPE a_total counter\na_total{x=\"q\\\"\\\\\\\"\\n\\\\\\\\z\",y=\"1\"} 2\n"
+            "# HELP keepalived_a_total A\n# TYPE keepalived_a_total counter\nkeepalived_a_total{x=\"q\\\"\\\\\\\"\\n\\\\\\\\z\",y=\"1\"} 2\n"
         );
         out.clear();
         family.head(&mut out, Form::Open).unwrap();
         Family::new("b", Kind::Bare, "B").head(&mut out, Form::Open).unwrap();
         Family::new("c", Kind::Gauge, "C").sample(&mut out, &[], &0).unwrap();
-        assert_eq!(out, "# HELP a A\n# TYPE a counter\n# HELP b B\n# TYPE b unknown\nc 0\n");
+        assert_eq!(
+            out,
+            "# HELP keepalived_a A\n# TYPE keepalived_a counter\n# HELP keepalived_b B\n# TYPE keepalived_b unknown\nkeepalived_c 0\n"
+        );
     }
 
     #[test]
     fn every_family_has_a_name_of_its_own_and_every_object_its_place() {
-        let all = INSTANCES.iter().map(|(family, _)| family).chain(&CHECKS).chain(&SCRIPTS);
+        let all = (0..).map_while(instances).chain(CHECKS).chain(SCRIPTS);
         #[cfg(feature = "lvs")]
-        let all = all.chain((0..).map_while(services));
+        let all = all.chain((0..).map_while(services).copied());
         let mut names: Vec<_> = all.map(|family| family.name).collect();
         let count = names.len();
         names.sort_unstable();

@@ -1,8 +1,9 @@
 //! What stands outside instances: groups of interfaces that announcements are spaced in, and track groups.
 
-use core::fmt::{self, Display, Write};
+use core::fmt::{self, Write};
 
 use super::{Clock, Seconds, Timestamp, section};
+use crate::base::name::IfName;
 use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
 use crate::config::model::network::TrackGroup;
@@ -21,12 +22,12 @@ pub struct Lane {
 ///
 /// # Errors
 /// What `out` says.
-pub fn garp_group<I: Display>(
+pub fn garp_group(
     out: &mut dyn Write,
     clock: &Clock,
     number: usize,
     lanes: [Lane; 2],
-    interfaces: impl Iterator<Item = I>,
+    interfaces: &mut dyn Iterator<Item = &IfName>,
 ) -> fmt::Result {
     section(out, &format_args!("GARP delay group {number}"))?;
     for (what, lane) in ["GARP", "GNA"].into_iter().zip(lanes) {

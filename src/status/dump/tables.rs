@@ -141,10 +141,10 @@ pub fn socket<'a>(
 ///
 /// # Errors
 /// What `out` says.
-pub fn script<'a>(
+pub fn script(
     out: &mut dyn Write,
     script: &Script<'_>,
-    users: impl Iterator<Item = (&'a str, Weight)>,
+    users: &mut dyn Iterator<Item = (&str, Weight)>,
 ) -> fmt::Result {
     let params = script.machine.params();
     writeln!(out, " VRRP Script = {}", script.config.name)?;
@@ -199,10 +199,10 @@ fn result(machine: &Machine) -> u32 {
 ///
 /// # Errors
 /// What `out` says.
-pub fn interface<'a>(
+pub fn interface(
     out: &mut dyn Write,
     interface: &Interface<'_>,
-    users: impl Iterator<Item = (&'a str, Weight)>,
+    users: &mut dyn Iterator<Item = (&str, Weight)>,
 ) -> fmt::Result {
     writeln!(out, " Name = {}", interface.name)?;
     match interface.index {
@@ -277,10 +277,10 @@ const ETHERNET: u16 = 1;
 const INFINIBAND: u16 = 32;
 const LOOPBACK: u16 = 772;
 
-pub(super) fn tracking<'a>(
+pub(super) fn tracking(
     out: &mut dyn Write,
     label: &str,
-    users: impl Iterator<Item = (&'a str, Weight)>,
+    users: &mut dyn Iterator<Item = (&str, Weight)>,
 ) -> fmt::Result {
     for (position, (name, weight)) in users.enumerate() {
         if position == 0 {

@@ -22,7 +22,7 @@ pub fn file<'a>(
     writeln!(out, "   File = {}", config.path)?;
     writeln!(out, "   Status = {number}")?;
     writeln!(out, "   Weight = {}", Weighed(config.weight))?;
-    tracking(out, "Tracking instances", users)
+    tracking(out, "Tracking instances", &mut { users })
 }
 
 /// Writes a process monitor, what it knows and who tracks it.
@@ -63,7 +63,7 @@ pub fn process<'a>(
     writeln!(out, "   Fork delay timer {}running", timer(Cause::Fork))?;
     writeln!(out, "   Terminate delay timer {}running", timer(Cause::Exit))?;
     writeln!(out, "   Full command = {}", config.full_command)?;
-    tracking(out, "Tracking instances", users)
+    tracking(out, "Tracking instances", &mut { users })
 }
 
 /// Writes a BFD session, what it says and who tracks it.
@@ -79,5 +79,5 @@ pub fn session<'a>(
     writeln!(out, " VRRP Track BFD = {}", config.name)?;
     writeln!(out, "   Weight = {}", Weighed(config.weight))?;
     writeln!(out, "   Bfd is {}", if verdict == Verdict::Up { "up" } else { "down" })?;
-    tracking(out, "Tracking instances", users)
+    tracking(out, "Tracking instances", &mut { users })
 }

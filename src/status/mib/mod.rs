@@ -7,10 +7,9 @@
 //! 8.1.2 <US> 2 i 150 <US> 3 x 0a000001 ... <RS>      table 8, index 1.2; column 2 is an integer, column 3 octets
 //! ```
 //!
-//! A column that has no value is left out. [`TABLES`] has the names of tables; [`vrrp`] writes virtual routers, groups and
-//! trackers, [`network`] routes and rules, [`standard`] the tables of the two RFCs, `lvs` virtual
-//! servers, [`global`] what the configuration alone
-//! knows.
+//! A column that has no value is left out. [`Table::name`] has the names of tables; [`vrrp`] writes virtual routers,
+//! groups and trackers, [`network`] routes and rules, [`standard`] the tables of the two RFCs, `lvs` virtual servers,
+//! [`global`] what the configuration alone knows.
 
 pub mod global;
 #[cfg(feature = "lvs")]
@@ -67,6 +66,34 @@ pub mod tree {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Table(pub u8);
 
+/// What stands in front of the columns of a table, behind the name of its tree: so many numbers, and room for more.
+type Below = (u8, [u8; 4]);
+
+const fn below(numbers: &[u8]) -> Below {
+    assert!(numbers.len() <= 4, "a name that Below has no room for");
+    match *numbers {
+        [] => (0, [0; 4]),
+        [one] => (1, [one, 0, 0, 0]),
+        [one, two] => (2, [one, two, 0, 0]),
+        [one, two, three] => (3, [one, two, three, 0]),
+        [one, two, three, four, ..] => (4, [one, two, three, four]),
+    }
+}
+
+impl Table {
+    /// Each of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..).map(Self).take(TABLES.len())
+    }
+
+    /// The name of its tree, and what follows of the name that stands in front of its columns. None: there is no such table.
+    #[must_use]
+    pub fn name(self) -> Option<(&'static [u32], &'static [u8])> {
+        let (tree, (len, below)) = TABLES.get(usize::from(self.0))?;
+        Some((TREES.get(usize::from(*tree))?, below.get(..usize::from(*len))?))
+    }
+}
+
 macro_rules! tables {
     ($($name:ident $tree:ident $below:expr, $meaning:literal;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "numbers of the constants below")]
@@ -80,7 +107,7 @@ macro_rules! tables {
         }
 
         /// Each table: the position of its tree, and the rest of the name that stands in front of its columns.
-        pub const TABLES: &[(u8, &[u32])] = &[$((tree::$tree, &$below)),*];
+        static TABLES: &[(u8, Below)] = &[$((tree::$tree, below(&$below))),*];
     };
 }
 
@@ -144,8 +171,7 @@ pub fn row(
 ) -> fmt::Result {
     let mut row = Row::begin(out, table, index);
     columns(&mut row);
-    row.put(format_args!("{END}"));
-    row.written
+    row.end()
 }
 
 impl<'w> Row<'w> {
@@ -155,6 +181,12 @@ impl<'w> Row<'w> {
         row.put(format_args!("{}", table.0));
         index.iter().for_each(|number| row.put(format_args!(".{number}")));
         row
+    }
+
+    #[inline(never)]
+    fn end(mut self) -> fmt::Result {
+        self.put(format_args!("{END}"));
+        self.written
     }
 
     #[inline(never)]
@@ -303,13 +335,13 @@ mod tests {
 
     #[test]
     fn no_two_tables_have_one_name_and_trees_are_sorted() {
-        let mut names: Vec<Vec<u32>> =
-            TABLES.iter().map(|(tree, below)| [TREES[usize::from(*tree)], *below].concat()).collect();
+        let mut names: Vec<_> = Table::all().map(|table| table.name().unwrap()).collect();
         let count = names.len();
         names.sort();
         names.dedup();
         assert_eq!(names.len(), count);
         assert!(TREES.is_sorted());
-        assert_eq!(TABLES[usize::from(Table::INSTANCE.0)], (tree::VRRP, &[3, 1][..]));
+        assert_eq!(Table::INSTANCE.name(), Some((TREES[usize::from(tree::VRRP)], &[3, 1][..])));
+        assert_eq!(Table::V3_COUNTERS.name(), Some((TREES[usize::from(tree::RFC_6527)], &[1, 2, 5, 1][..])));
     }
 }

@@ -76,7 +76,7 @@ fn names_are_found_or_said_to_be_missing() {
     let (_, line, column) = rows.next(&under(&[6]), false).unwrap();
     assert_eq!(rows.value(line, column, &mut scratch), Some(Value::Octets(&[10, 0, 0, 1])));
     assert_eq!(rows.next(&under(&[3, 1, 200]), false).unwrap().0.numbers(), under(&[6, 1, 3, 1, 2]));
-    let line = rows.find(Table::INSTANCE.0, 2, |name| name == "ten").unwrap();
+    let line = rows.find(Table::INSTANCE.0, 2, &|name| name == "ten").unwrap();
     assert_eq!(rows.name(line, 2).numbers(), under(&[3, 1, 2, 10]));
     assert!(rows.next(&under(&[6, 1, 3, 1, 2]), false).is_none());
 }

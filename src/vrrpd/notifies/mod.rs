@@ -68,7 +68,7 @@ pub(super) fn fifos(
     let global = &model.global;
     let clash = global.vrrp_fifo.path.is_some() && global.vrrp_fifo.path == global.fifo.path;
     [Some(&global.fifo), (!clash).then_some(&global.vrrp_fifo)].map(|fifo| {
-        Wanted::new(fifo?, resolver, |command, path, why| broken.push(Broken::fifo(command, path, why)))
+        Wanted::new(fifo?, resolver, &mut |command, path, why| broken.push(Broken::fifo(command, path, why)))
     })
 }
 

@@ -47,14 +47,14 @@ struct Step {
 impl OwnInterfaces {
     /// Makes everything whose base is there; whether something is new.
     pub(in crate::vrrpd) fn ensure_all(&mut self, links: &Links, commands: &mut Commands) -> bool {
-        self.ensure(links, commands, 0..self.list.len())
+        self.ensure(links, commands, &mut (0..self.list.len()))
     }
 
     pub(super) fn ensure_on(&mut self, links: &Links, commands: &mut Commands, base: LinkId) {
         if self.list.iter().any(|own| own.base == base) {
             let on = |(position, own): (usize, &super::OwnInterface)| (own.base == base).then_some(position);
             let positions: Vec<usize> = self.list.iter().enumerate().filter_map(on).collect();
-            self.ensure(links, commands, positions.into_iter());
+            self.ensure(links, commands, &mut positions.into_iter());
         }
     }
 
@@ -63,7 +63,7 @@ impl OwnInterfaces {
         &mut self,
         links: &Links,
         commands: &mut Commands,
-        positions: impl Iterator<Item = usize>,
+        positions: &mut dyn Iterator<Item = usize>,
     ) -> bool {
         let mut steps = Vec::new();
         for position in positions {

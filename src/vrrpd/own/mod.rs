@@ -193,7 +193,7 @@ impl OwnInterfaces {
         let base_there = links.link(own.base).is_some_and(|base| base.index.is_some());
         let again = base_there
             && own.again.take(now).is_some()
-            && self.ensure(links, commands, core::iter::once(position));
+            && self.ensure(links, commands, &mut core::iter::once(position));
         self.remade |= again;
         again
     }

@@ -28,7 +28,7 @@ impl Vrrp {
 
     /// The channel to the checker child is ready. Nothing that it says matters here.
     pub(super) fn checkers_ready(&mut self, turn: &mut Turn<'_>) -> Again {
-        self.routers.checkers.ready(turn, |_| ())
+        self.routers.checkers.ready(turn, &mut |_| ())
     }
 
     /// Sends the checker child the state of a virtual router, if the sync daemon follows that one.

@@ -111,7 +111,7 @@ pub fn clean(model: &Arc<Model>, ledger: PathBuf, marked: Marked) -> Exit {
         vrrp.items.index.renew(&vrrp.routers.instances);
         let (instances, links) = (&mut vrrp.routers.instances, &vrrp.links.table);
         vrrp.items.clean(instances, links, marked == Marked::All)?;
-        vrrp.remove_left_overs(|_| false, None)?;
+        vrrp.remove_left_overs(&|_| false, None)?;
         let (instances, links) = (&mut vrrp.routers.instances, &vrrp.links.table);
         vrrp.items.delete_stale(instances, links, marked)?;
         vrrp.remove_left_firewall(&left);
@@ -238,7 +238,7 @@ impl Vrrp {
     /// is there is that one's.
     pub(super) fn remove_left_overs(
         &mut self,
-        goes_on: impl Fn(InstanceId) -> bool,
+        goes_on: &dyn Fn(InstanceId) -> bool,
         twin: Option<i32>,
     ) -> io::Result<()> {
         for ((id, position), there) in self.list_addresses()? {

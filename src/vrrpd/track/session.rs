@@ -79,7 +79,7 @@ impl Sessions {
     /// The channel to the BFD child is ready. What it says waits in [`Self::next_news`].
     pub(in crate::vrrpd) fn hear(&mut self, turn: &mut Turn<'_>) -> Again {
         let Self { peer, all, reported } = self;
-        peer.ready(turn, |heard| match heard {
+        peer.ready(turn, &mut |heard| match heard {
             Heard::Message(ToPeer::State(state)) => take(all, reported, state),
             // What a child that is gone said last stands: its replacement sends all of it anew.
             Heard::Message(ToPeer::Complete) | Heard::Away => {}

@@ -196,7 +196,7 @@ impl Third {
         self.notifier.inherit(before);
         self.notifies.reserve(1, 1);
         let fifo = Some(&self.model.global.fifo).filter(|_| checker);
-        let wanted = fifo.and_then(|fifo| Wanted::new(fifo, &resolver, |_, _, _| ()));
+        let wanted = fifo.and_then(|fifo| Wanted::new(fifo, &resolver, &mut |_, _, _| ()));
         let Notifies { alerts, scripts, .. } = &mut self.notifies;
         alerts.load_fifos(turn, PLACES, [wanted, None], 1, scripts);
         alerts.keep_fifos(&self.kept.keep);
@@ -289,7 +289,7 @@ impl Process for Third {
             return self.notifies.alerts.ready(turn, PLACES, source);
         }
         let diary = &self.diary;
-        self.peer.ready(turn, |heard| match heard {
+        self.peer.ready(turn, &mut |heard| match heard {
             Heard::Message(ToPeer::State(ObjectState { state, value, .. })) => {
                 note(diary, &format!("hears state={state} of={value}"));
             }

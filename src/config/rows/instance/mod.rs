@@ -59,7 +59,7 @@ pub static AUTHENTICATION: &[Row<D, I>] = &[
 pub static ROWS: &[Row<D, I>] = &[
     // Who it is.
     row("native_ipv6", Custom("", read::native_ipv6), "off",
-        "Forces IPv6 and version 3").replaced(&"virtual_ipaddress with IPv6 addresses", false)
+        "Forces IPv6 and version 3").replaced("virtual_ipaddress with IPv6 addresses", false)
         .show(|i| flag(i.params.family == Family::V6)),
     row("state", Custom("MASTER|BACKUP", read::state), "MASTER with priority 255, else BACKUP",
         "How it begins").fixed().show(|i| plain(if i.params.start == Start::Master { "MASTER" } else { "BACKUP" })),
@@ -136,7 +136,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("garp_extra_if", Custom("[all] <seconds 0..86400>", |d, l| lists::extra_garp(&mut d.instance.garp_extra, l, 0)), "vrrp_garp_extra_if",
         "Period of gratuitous ARPs on other interfaces of addresses; 0: none").show(|i| lists::show_extra_garp(i.garp_extra)),
     row("vmac_garp_intvl", Custom("[all] <seconds 0..86400>", |d, l| lists::extra_garp(&mut d.instance.garp_extra, l, 0)), "vrrp_garp_extra_if",
-        "Old spelling of garp_extra_if").replaced(&"garp_extra_if", true),
+        "Old spelling of garp_extra_if").replaced("garp_extra_if", true),
 
     // Election.
     row("nopreempt", Flag(|d| d.instance.params.preempt = false), "off",
@@ -150,7 +150,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("timer_expired_backup", Custom("[<1..254>]", read::timer_expired), "off; bare: 254",
         "Falls back to BACKUP when timers ran so late that a router of this priority may be MASTER").show(|i| maybe(i.params.timer_expired_backup)),
     row("thread_timer_expired", Custom("[<1..254>]", read::timer_expired), "off",
-        "Other spelling of timer_expired_backup").replaced(&"timer_expired_backup", true),
+        "Other spelling of timer_expired_backup").replaced("timer_expired_backup", true),
     row("lower_prio_no_advert", Switch(|d, on| d.lower_prio_no_advert = Some(on)), "vrrp_lower_prio_no_advert; strict: on",
         "Does not answer adverts of lower priority").show(|i| either(i.params.lower_prio_no_advert)),
     row("higher_prio_send_advert", Switch(|d, on| d.instance.params.higher_prio_send_advert = on), "vrrp_higher_prio_send_advert; strict: off",
@@ -194,7 +194,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("track_bfd", Lines(track::BFD.syntax, |d, l| track::BFD.read(&mut d.trackers, |t| &mut t.bfds, l)), "none",
         "BFD sessions that are tracked").terms(|| track::BFD.terms()),
     row("linkbeat_use_polling", Flag(|d| d.instance.linkbeat_polling = true), "off",
-        "Polls the link of the interface").replaced(&"linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
+        "Polls the link of the interface").replaced("linkbeat_interfaces", true).show(|i| flag(i.linkbeat_polling)),
 
     // Reports.
     row("notify_master", script(|d| &mut d.instance.notify.master), "none",
@@ -220,7 +220,7 @@ pub static ROWS: &[Row<D, I>] = &[
     row("smtp_alert", Switch(|d, on| d.smtp_alert = Some(on)), "smtp_alert_vrrp, then smtp_alert, then off",
         "Mails transitions").aside().show(|i| either(i.smtp_alert)),
     row("lvs_sync_daemon_interface", Interface(|d, name| d.instance.lvs_sync_interface = Some(Box::new(name))), "none",
-        "Old way to start the IPVS synchronisation").replaced(&"lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),
+        "Old way to start the IPVS synchronisation").replaced("lvs_sync_daemon in global_defs", true).show(|i| interface(i.lvs_sync_interface.as_deref())),
     row("debug", Integer(int("", 0, 4, |d, n| d.instance.debug = fit(n))), "0",
         "Accepted without effect").never().show(|i| unless(i.debug, &0)),
 ];

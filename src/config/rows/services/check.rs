@@ -7,7 +7,7 @@ use crate::config::model::check::{Misc, Origin, Target};
 use crate::config::model::service::Timing;
 use crate::config::model::{Checker, Probe};
 use crate::config::row::Kind::{self, Choice, Custom, Flag, Integer, Object, Script, Switch, Text};
-use crate::config::row::{Integer as Whole, Row, Shown, fit};
+use crate::config::row::{Integer as Whole, Parts, Row, Shown, fit};
 use crate::config::rows::show::{command as show_command, either, flag, maybe, plain, switch, unless, whose};
 use crate::config::value::Quoted;
 use crate::proto::check::{http as fetch, smtp, udp};
@@ -47,28 +47,11 @@ const fn int(unit: &'static str, from: i64, to: i64, set: fn(&mut D, i64)) -> Wh
     Whole::new(unit, from..=to, set)
 }
 
-/// When a check runs: rows of all but `FILE_CHECK` and `BFD_CHECK`. Defaults of `retry` and
-/// `delay_before_retry`, then the rows around.
-macro_rules! cadence {
-    ($retry:literal, $before:literal, [$($first:expr),* $(,)?], [$($last:expr),* $(,)?]) => {
-        &[
-            $($first,)*
-            delay_loop("delay_loop of the real_server"),
-            delay_before_retry(concat!("delay_before_retry of the real_server, else ", $before)),
-            warmup("warmup of the real_server, else delay_loop"),
-            retry_of_check(concat!("retry of the real_server, else ", $retry)),
-            alpha("alpha of the real_server"),
-            row("log_all_failures", Switch(|d, on| d.log_all_failures = Some(on)), "checker_log_all_failures",
-                "Tells every failed attempt, not only changes").show(|c| either(c.cadence.log_all_failures)),
-            $($last,)*
-        ]
-    };
-}
-
-/// The same with where a check goes: rows of all that open a socket.
+/// Where a check goes and when it runs: rows of all that open a socket. Defaults of `retry` and `delay_before_retry`,
+/// which are texts alone, so that without those the tables that this makes are one.
 macro_rules! network {
-    ($retry:literal, $before:literal, $($last:expr),* $(,)?) => {
-        cadence!($retry, $before, [
+    ($retry:literal, $before:literal) => {
+        &[
             row("connect_ip", Custom("<ip>", probe::connect_ip), "address of the real_server",
                 "Address that is checked").show(|c| at(c, |t| plain(t.addr))),
             row("connect_port", Integer(int("", 1, 65_535, |d, n| d.port = Some(fit(n)))), "port of the real_server",
@@ -85,16 +68,38 @@ macro_rules! network {
                 "A bindto or bind_if that cannot be used fails the check, which otherwise leaves the server as it is; not in keepalived")
                 .show(|c| switch(c.cadence.fail_on_local_failure)),
             connect_timeout("connect_timeout of the real_server"),
-        ], [$($last),*])
+            delay_loop("delay_loop of the real_server"),
+            delay_before_retry(concat!("delay_before_retry of the real_server, else ", $before)),
+            warmup("warmup of the real_server, else delay_loop"),
+            retry_of_check(concat!("retry of the real_server, else ", $retry)),
+            alpha("alpha of the real_server"),
+            row("log_all_failures", Switch(|d, on| d.log_all_failures = Some(on)), "checker_log_all_failures",
+                "Tells every failed attempt, not only changes").show(|c| either(c.cadence.log_all_failures)),
+        ]
     };
 }
+
+/// How many of those rows are about a socket.
+const SOCKET: usize = 8;
+
+#[rustfmt::skip]
+static NETWORK: &[Row<D, C>] = network!("1", "1");
+
+#[rustfmt::skip]
+static OF_PAGES: &[Row<D, C>] = network!("1", "3");
+
+#[rustfmt::skip]
+static OF_DNS: &[Row<D, C>] = network!("3", "delay_loop");
+
+#[rustfmt::skip]
+static OF_MISC: &[Row<D, C>] = network!("0", "1");
 
 /// Rows of `HTTP_GET` and `SSL_GET`; SNI works with TLS only.
 macro_rules! pages {
     ([$($sni:ident)?] $($last:expr),* $(,)?) => {
-        network!("1", "3",
+        &[
             row("nb_get_retry", Integer(int("", 0, U32, |d, n| d.timing.retry = Some(fit(n)))), "retry",
-                "Old name of retry").replaced(&"retry", true),
+                "Old name of retry").replaced("retry", true),
             row("virtualhost", Text("<host>", |d, w| d.http.host = Some(Arc::from(w.text))), "virtualhost of the real_server",
                 "Host of its requests").expected().told().show(|c| get(c, |h| maybe(h.host.as_deref().map(Quoted)))),
             row("http_protocol", Choice(probe::VERSIONS, probe::version), "1.0",
@@ -107,19 +112,19 @@ macro_rules! pages {
                 "Asks for all pages without delay when the server comes back").show(|c| get(c, |h| switch(h.fast_recovery))),
             $($last,)*
             row("url", Object("{ ... }"), "required", "A page that is fetched"),
-        )
+        ]
     };
 }
 
 #[rustfmt::skip]
-static TCP: &[Row<D, C>] = network!("1", "1",
+static TCP: &[Row<D, C>] = &[
     row("tcp_close", Choice(&["reset", "graceful"], |d, index| d.tcp.graceful = index == 1), "reset",
         "How its connections end; a reset leaves nothing behind here and a line in the logs of some servers, graceful is a FIN, as TCP has it; not in keepalived")
         .expected().show(|c| match &c.probe {
             Probe::Tcp(_, tcp) if tcp.graceful => plain("graceful"),
             _ => Shown::Nothing,
         }),
-);
+];
 
 #[rustfmt::skip]
 static HTTP: &[Row<D, C>] = pages!([never]);
@@ -142,21 +147,20 @@ static SSL: &[Row<D, C>] = pages!([]
 );
 
 /// Every keyword of `host`, an older way to write another `SMTP_CHECK`.
-#[rustfmt::skip]
-pub static HOST: &[Row<D, C>] = network!("1", "1",);
+pub static HOST: Parts<D, C> = [NETWORK, &[]];
 
 #[rustfmt::skip]
-static SMTP: &[Row<D, C>] = network!("1", "1",
+static SMTP: &[Row<D, C>] = &[
     row("helo_name", Text("<text>", |d, w| d.helo = Some(w.text.into())), smtp::Params::HELO,
         "Name given in the greeting").expected().told().show(|c| match &c.probe {
             Probe::Smtp(_, smtp) => plain(Quoted(&smtp.helo)),
             _ => Shown::Nothing,
         }),
-    row("host", Object("{ ... }"), "none", "Another server that is checked, too").replaced(&"another SMTP_CHECK", false),
-);
+    row("host", Object("{ ... }"), "none", "Another server that is checked, too").replaced("another SMTP_CHECK", false),
+];
 
 #[rustfmt::skip]
-static DNS: &[Row<D, C>] = network!("3", "delay_loop",
+static DNS: &[Row<D, C>] = &[
     row("type", Custom("A|NS|CNAME|SOA|MX|TXT|AAAA|RRSIG|DNSKEY", probe::dns_type), "SOA",
         "Type of record that is asked for").show(|c| match &c.probe {
             Probe::Dns(_, dns) => plain(dns.kind.name()),
@@ -167,10 +171,10 @@ static DNS: &[Row<D, C>] = network!("3", "delay_loop",
             Probe::Dns(_, dns) if !dns.name.is_empty() => plain(Quoted(&dns.name)),
             _ => Shown::Nothing,
         }),
-);
+];
 
 #[rustfmt::skip]
-static UDP: &[Row<D, C>] = network!("1", "1",
+static UDP: &[Row<D, C>] = &[
     row("payload", Custom("<hex digits>", probe::payload), "data of no meaning",
         "What is sent").show(|c| datagram(c, |u| maybe(u.payload.as_deref().map(probe::hex)))),
     row("require_reply", Custom("[<hex digits, X for any>]", probe::require_reply), "off",
@@ -179,13 +183,10 @@ static UDP: &[Row<D, C>] = network!("1", "1",
         "Shortest accepted reply").show(|c| datagram(c, |u| unless(u.shortest, &0))),
     row("max_reply_length", Integer(int("octets", 0, 65_535, |d, n| d.udp.longest = fit(n)).strict()), "255",
         "Longest accepted reply").show(|c| datagram(c, |u| unless(u.longest, &255))),
-);
+];
 
 #[rustfmt::skip]
-static PING: &[Row<D, C>] = network!("1", "1",);
-
-#[rustfmt::skip]
-static MISC: &[Row<D, C>] = cadence!("0", "1", [], [
+static MISC: &[Row<D, C>] = &[
     row("misc_path", Script(|d| &mut d.command), "required",
         "Program that is run; exit code 0 is success").show(|c| program(c, |m| show_command(Some(&m.command)))),
     row("user", Custom("<user> [[:]<group>]", probe::user), "script_user",
@@ -194,7 +195,7 @@ static MISC: &[Row<D, C>] = cadence!("0", "1", [], [
         "Longest run time").show(|c| program(c, |m| unless(m.timeout, &0))),
     row("misc_dynamic", Flag(|d| d.dynamic = true), "off",
         "Exit codes from 2 to 255 set the weight: two less").show(|c| program(c, |m| flag(m.dynamic))),
-]);
+];
 
 #[rustfmt::skip]
 static FILE: &[Row<D, C>] = &[
@@ -215,24 +216,21 @@ static BFD: &[Row<D, C>] = &[
 ];
 
 /// Every kind of check: the keyword and its rows.
-pub static TABLES: &[(&str, &[Row<D, C>])] = &[
-    ("TCP_CHECK", TCP),
-    ("HTTP_GET", HTTP),
-    ("SSL_GET", SSL),
-    ("SMTP_CHECK", SMTP),
-    ("DNS_CHECK", DNS),
-    ("UDP_CHECK", UDP),
-    ("PING_CHECK", PING),
-    ("MISC_CHECK", MISC),
-    ("FILE_CHECK", FILE),
-    ("BFD_CHECK", BFD),
+pub static TABLES: &[(&str, Parts<D, C>)] = &[
+    ("TCP_CHECK", [NETWORK, TCP]),
+    ("HTTP_GET", [OF_PAGES, HTTP]),
+    ("SSL_GET", [OF_PAGES, SSL]),
+    ("SMTP_CHECK", [NETWORK, SMTP]),
+    ("DNS_CHECK", [OF_DNS, DNS]),
+    ("UDP_CHECK", [NETWORK, UDP]),
+    ("PING_CHECK", [NETWORK, &[]]),
+    ("MISC_CHECK", [OF_MISC.split_at(SOCKET).1, MISC]),
+    ("FILE_CHECK", [FILE, &[]]),
+    ("BFD_CHECK", [BFD, &[]]),
 ];
 
-/// The rows of a kind of check; none for another word.
-#[must_use]
-pub fn table(keyword: &str) -> Option<&'static [Row<D, C>]> {
-    TABLES.iter().find(|(name, _)| *name == keyword).map(|(_, rows)| *rows)
-}
+/// Each row of these tables once.
+pub static ROWS: &[&[Row<D, C>]] = &[NETWORK, TCP, SSL, SMTP, DNS, UDP, MISC, FILE, BFD];
 
 /// From a failed attempt to the next one, unless something is given: none means `delay_loop`.
 #[must_use]

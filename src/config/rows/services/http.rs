@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::feature;
 use crate::config::lexer::{Escapes, split_script};
 use crate::config::line::Line;
-use crate::config::row::Kind::{self, Custom, Flag, Switch, Text};
+use crate::config::row::Kind::{self, Custom, Switch, Text};
 use crate::config::row::{Row, Shown, fit};
 use crate::config::rows::show::{flag, maybe, plain, switch, unless};
 use crate::config::tree::{Position, Word};
@@ -61,72 +61,46 @@ const fn row(
     Row::new(name, kind, default, meaning)
 }
 
-macro_rules! page {
-    ($($more:expr),* $(,)?) => {
-        &[
-            row("path", Text("<text>", |d, w| d.path = Some(w.text.into())), "required",
-                "Path of the request").told().show(|p| plain(Quoted(&p.path))),
-            row("digest", Custom("<32 hex digits>", digest), "none",
-                "MD5 of the body").show(|p| maybe(p.digest.as_ref().map(|octets| super::probe::hex(octets)))),
-            row("status_code", Custom("<100..599>[-<100..599>] ...", status_code), "200-299",
-                "Accepted codes of the status line").show(show_status),
-            row("virtualhost", Text("<host>", |d, w| d.host = Some(Arc::from(w.text))), "virtualhost of the check",
-                "Host of the request").expected().told().show(|p| maybe(p.host.as_deref().map(Quoted))),
-            row("regex", Custom("<pattern>", regex), "none",
-                "Pattern that the body must match").needs(&feature::REGEX).told().show(|p| on(p, |r| Shown::One(quote(&r.pattern)))),
-            row("regex_no_match", Custom("", |d, l| {
-                    d.regex_at.get_or_insert(l.keyword.at);
-                    d.regex.inverted = true;
-                }), "off",
-                "A match is a failure").show(|p| on(p, |r| flag(r.inverted))),
-            row("regex_options", Custom("<option> ...", options), "none",
-                "Options of PCRE2").show(|p| on(p, show_options)),
-            row("regex_stack", Custom("<start bytes> <max bytes>", stack), "that of the library",
-                "Stack of a compiled pattern").show(|p| on(p, |r| r.stack.map_or(Shown::Nothing, |(start, most)| Shown::One(format!("{start} {most}"))))),
-            row("regex_min_offset", Custom("<octets>", |d, l| {
-                    if let Some(offset) = offset(d, l) {
-                        d.regex.from = offset;
-                    }
-                }), "0",
-                "Where the search begins").show(|p| on(p, |r| unless(r.from, &0))),
-            row("regex_max_offset", Custom("<octets>", |d, l| {
-                    if let Some(offset) = offset(d, l) {
-                        d.regex.to = Some(offset);
-                    }
-                }), "none",
-                "Where a match may begin at the latest").show(|p| on(p, |r| maybe(r.to))),
-            $($more,)*
-        ]
-    };
-}
-
-/// Every keyword of `url` in `HTTP_GET`.
-#[rustfmt::skip]
-pub static URL: &[Row<D, Page>] = page!();
-
 /// Every keyword of `url` in `SSL_GET`.
 #[rustfmt::skip]
-pub static URL_TLS: &[Row<D, Page>] = page!(
+pub static URL_TLS: &[Row<D, Page>] = &[
+    row("path", Text("<text>", |d, w| d.path = Some(w.text.into())), "required",
+        "Path of the request").told().show(|p| plain(Quoted(&p.path))),
+    row("digest", Custom("<32 hex digits>", digest), "none",
+        "MD5 of the body").show(|p| maybe(p.digest.as_ref().map(|octets| super::probe::hex(octets)))),
+    row("status_code", Custom("<100..599>[-<100..599>] ...", status_code), "200-299",
+        "Accepted codes of the status line").show(show_status),
+    row("virtualhost", Text("<host>", |d, w| d.host = Some(Arc::from(w.text))), "virtualhost of the check",
+        "Host of the request").expected().told().show(|p| maybe(p.host.as_deref().map(Quoted))),
+    row("regex", Custom("<pattern>", regex), "none",
+        "Pattern that the body must match").needs(&feature::REGEX).told().show(|p| on(p, |r| Shown::One(quote(&r.pattern)))),
+    row("regex_no_match", Custom("", |d, l| {
+            d.regex_at.get_or_insert(l.keyword.at);
+            d.regex.inverted = true;
+        }), "off",
+        "A match is a failure").show(|p| on(p, |r| flag(r.inverted))),
+    row("regex_options", Custom("<option> ...", options), "none",
+        "Options of PCRE2").show(|p| on(p, show_options)),
+    row("regex_stack", Custom("<start bytes> <max bytes>", stack), "that of the library",
+        "Stack of a compiled pattern").show(|p| on(p, |r| r.stack.map_or(Shown::Nothing, |(start, most)| Shown::One(format!("{start} {most}"))))),
+    row("regex_min_offset", Custom("<octets>", |d, l| {
+            if let Some(offset) = offset(d, l) {
+                d.regex.from = offset;
+            }
+        }), "0",
+        "Where the search begins").show(|p| on(p, |r| unless(r.from, &0))),
+    row("regex_max_offset", Custom("<octets>", |d, l| {
+            if let Some(offset) = offset(d, l) {
+                d.regex.to = Some(offset);
+            }
+        }), "none",
+        "Where a match may begin at the latest").show(|p| on(p, |r| maybe(r.to))),
     row("tls_compliant", Switch(|d, on| d.tls_compliant = on), "off",
         "Ends the TLS session of this page with a close alert").show(|p| switch(p.tls_compliant)),
-);
+];
 
-macro_rules! options {
-    ($($bit:literal $name:literal)*) => {
-        /// Every option of `regex_options`; the same as [`Regex::OPTIONS`].
-        pub static OPTIONS: &[Row<u32, u32>] = &[
-            $(Row::new($name, Flag(|o: &mut u32| *o |= 1 << $bit), "off", "PCRE2 option of the same name"),)*
-        ];
-    };
-}
-
-options! {
-    0 "allow_empty_class" 1 "alt_bsux" 2 "auto_callout" 3 "caseless" 4 "dollar_endonly" 5 "dotall"
-    6 "dupnames" 7 "extended" 8 "firstline" 9 "match_unset_backref" 10 "multiline" 11 "never_ucp"
-    12 "never_utf" 13 "no_auto_capture" 14 "no_auto_possess" 15 "no_dotstar_anchor" 16 "no_start_optimize"
-    17 "ucp" 18 "ungreedy" 19 "utf" 20 "never_backslash_c" 21 "alt_circumflex" 22 "alt_verbnames"
-    23 "use_offset_limit"
-}
+/// Every keyword of `url` in `HTTP_GET`: all but the last one of those.
+pub static URL: &[Row<D, Page>] = URL_TLS.split_at(URL_TLS.len() - 1).0;
 
 fn on(page: &Page, show: impl FnOnce(&Regex) -> Shown) -> Shown {
     page.regex.as_deref().map_or(Shown::Nothing, show)
@@ -262,9 +236,9 @@ fn options(draft: &mut HttpCheckDraft, line: &mut Line<'_>) {
     }
     draft.regex_at.get_or_insert(line.keyword.at);
     for word in line.args {
-        match OPTIONS.iter().find(|row| row.name == word.text).map(|row| &row.kind) {
-            Some(Flag(set)) => set(&mut draft.regex.options),
-            _ => {
+        match Regex::OPTIONS.iter().position(|name| *name == word.text) {
+            Some(bit) => draft.regex.options |= 1 << bit,
+            None => {
                 let message = format_args!("unknown regex option '{}' - ignoring", word.text);
                 let near = crate::config::nearest::nearest(word.text, Regex::OPTIONS);
                 let remedy = near.map(|near| format!("did you mean '{near}'?")).unwrap_or_default();
@@ -330,21 +304,8 @@ fn offset(draft: &mut HttpCheckDraft, line: &mut Line<'_>) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OPTIONS, Regex, lost_escape, quote};
+    use super::{lost_escape, quote};
     use crate::config::lexer::{Escapes, split_script};
-    use crate::config::row::Kind;
-
-    #[test]
-    fn options_have_the_bits_of_the_machine() {
-        assert_eq!(OPTIONS.len(), Regex::OPTIONS.len());
-        for (index, (row, name)) in OPTIONS.iter().zip(Regex::OPTIONS).enumerate() {
-            assert_eq!(row.name, name);
-            let Kind::Flag(set) = row.kind else { panic!() };
-            let mut bits = 0;
-            set(&mut bits);
-            assert_eq!(bits, 1 << index);
-        }
-    }
 
     #[test]
     fn patterns_are_written_as_read() {

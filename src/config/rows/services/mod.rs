@@ -22,6 +22,8 @@ use crate::config::row::Effect;
 use crate::config::row::Kind::{Integer, Seconds, Switch};
 use crate::config::row::{Decimal, Integer as Whole, Row, Shown, fit};
 use crate::config::value;
+#[cfg(feature = "tools")]
+use crate::proto::check::http::Regex;
 
 /// What has times of checks: those that were given, or those that hold.
 pub trait Timed {
@@ -100,27 +102,38 @@ pub(super) fn catalogue(all: &mut Vec<Known>) {
     let real = "virtual_server/real_server";
     list(real, real::ROWS, Effect::Full, all);
     list(&format!("{real}/lvs_method"), method::ROWS, Effect::Full, all);
-    for (name, rows) in check::TABLES {
-        list(&format!("{real}/{name}"), rows, Effect::Full, all);
+    for (name, parts) in check::TABLES {
+        parts.iter().for_each(|rows| list(&format!("{real}/{name}"), rows, Effect::Full, all));
     }
-    list(&format!("{real}/SMTP_CHECK/host"), check::HOST, Effect::Full, all);
+    let [host, _] = check::HOST;
+    list(&format!("{real}/SMTP_CHECK/host"), host, Effect::Full, all);
     for (name, rows) in [("HTTP_GET", http::URL), ("SSL_GET", http::URL_TLS)] {
         list(&format!("{real}/{name}/url"), rows, Effect::Full, all);
-        list(&format!("{real}/{name}/url/regex_options"), http::OPTIONS, Effect::Full, all);
+        all.extend(Regex::OPTIONS.map(|option| Known {
+            block: format!("{real}/{name}/url/regex_options"),
+            name: option,
+            syntax: String::new(),
+            default: "off",
+            meaning: "PCRE2 option of the same name",
+            reload: true,
+            effect: Effect::Full,
+            block_follows: false,
+            replaced: None,
+        }));
     }
 }
 
 /// Where a word is known, as the end of a sentence.
 pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
-    if known!(LVS, &[("virtual_server", service::ROWS)], word) {
+    if known!(LVS, &[service::ROWS], word) {
         Some("in virtual_server")
-    } else if known!(LVS, &[("real_server", real::ROWS)], word) {
+    } else if known!(LVS, &[real::ROWS], word) {
         Some("in real_server")
-    } else if known!(LVS, &[("HTTP_GET", http::URL)], word) {
+    } else if known!(LVS, &[http::URL], word) {
         Some("in url of HTTP_GET or SSL_GET")
-    } else if known!(LVS, &[("SSL_GET", http::URL_TLS)], word) {
+    } else if known!(LVS, &[http::URL_TLS], word) {
         Some("in SSL_GET or its url")
-    } else if known!(LVS, check::TABLES, word) {
+    } else if known!(LVS, check::ROWS, word) {
         Some("in a check of a real_server")
     } else {
         None

@@ -17,42 +17,62 @@ const MOST: usize = 100;
 /// ```
 pub(super) fn difference(before: &str, after: &str) -> String {
     let (old, new) = (blocks(before), blocks(after));
-    let by_head = |blocks: &[Block<'_>]| -> Map<String, usize> {
-        blocks.iter().zip(0..).map(|(block, at)| (block.head.clone(), at)).collect()
-    };
     let (old_heads, new_heads) = (by_head(&old), by_head(&new));
-    let mut lines = Vec::new();
+    let mut found = Differences::default();
     for block in old.iter().filter(|block| !new_heads.contains_key(&block.head)) {
-        lines.push(format!("- {}", block.shown()));
+        found.line("- ", block.shown());
     }
     for block in &new {
         let Some(earlier) = old_heads.get(&block.head).and_then(|at| old.get(*at)) else {
-            lines.push(format!("+ {}", block.shown()));
+            found.line("+ ", block.shown());
             continue;
         };
-        let all = |lines: &[&str]| -> Set<String> { lines.iter().map(|line| (*line).to_owned()).collect() };
-        let (was, is) = (all(&earlier.lines), all(&block.lines));
-        let gone = earlier.lines.iter().filter(|line| !is.contains(**line)).map(|line| format!("  - {line}"));
-        let come = block.lines.iter().filter(|line| !was.contains(**line)).map(|line| format!("  + {line}"));
-        let mut changes: Vec<String> = gone.chain(come).collect();
-        if changes.is_empty() && earlier.lines != block.lines {
-            changes.push("  (in another order)".to_owned());
+        if earlier.lines == block.lines {
+            continue;
         }
-        if !changes.is_empty() {
-            lines.push(block.shown().to_owned());
-            lines.append(&mut changes);
+        found.line("", block.shown());
+        let before = found.count;
+        found.missing("  - ", earlier, block);
+        found.missing("  + ", block, earlier);
+        if found.count == before {
+            found.line("  ", "(in another order)");
         }
     }
-    let mut text = String::new();
-    for line in lines.iter().take(MOST) {
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "{line}");
+    match found.count.saturating_sub(MOST) {
+        0 if found.count == 0 => "Nothing is different.\n".to_owned(),
+        0 => found.text,
+        more => found.text + &format!("and {more} more lines\n"),
     }
-    match lines.len().saturating_sub(MOST) {
-        0 if lines.is_empty() => "Nothing is different.\n".to_owned(),
-        0 => text,
-        more => text + &format!("and {more} more lines\n"),
+}
+
+/// The lines of a difference.
+#[derive(Default)]
+struct Differences {
+    text: String,
+    /// Its lines, and those for which there is no room.
+    count: usize,
+}
+
+impl Differences {
+    fn line(&mut self, mark: &str, line: &str) {
+        if self.count < MOST {
+            // Writing to a String does not fail.
+            let _ = writeln!(self.text, "{mark}{line}");
+        }
+        self.count = self.count.saturating_add(1);
     }
+
+    /// The lines of a block that another one does not have.
+    fn missing(&mut self, mark: &str, block: &Block<'_>, other: &Block<'_>) {
+        let there: Set<String> = other.lines.iter().map(|line| (*line).to_owned()).collect();
+        for line in block.lines.iter().filter(|line| !there.contains(**line)) {
+            self.line(mark, line);
+        }
+    }
+}
+
+fn by_head(blocks: &[Block<'_>]) -> Map<String, usize> {
+    blocks.iter().zip(0..).map(|(block, at)| (block.head.clone(), at)).collect()
 }
 
 /// A block of the outermost level.

@@ -107,24 +107,28 @@ impl<P: Program> Parent<'_, P> {
         if self.control.asking.is_some() {
             return;
         }
-        let clients = self.control.clients.iter().enumerate();
-        let waiting = clients.filter_map(|(index, client)| {
-            let client = client.as_ref()?;
-            let asker = Asker::Client(index, client.registration);
-            Some((client.since, asker, client.question()?))
-        });
+        let mut first: Option<(Instant, Asker, Question)> = None;
+        let mut waits = |since: Instant, asker, question| {
+            if first.is_none_or(|(other, ..)| since < other) {
+                first = Some((since, asker, question));
+            }
+        };
+        for (client, index) in self.control.clients.iter().zip(0..) {
+            if let Some(client) = client
+                && let Some(question) = client.question()
+            {
+                waits(client.since, Asker::Client(index, client.registration), question);
+            }
+        }
         #[cfg(feature = "snmp")]
-        let waiting = waiting.chain(self.control.rows_wanted.map(|since| {
-            let question = Question { about: About::Rows, ..Question::default() };
-            (since, Asker::Subagent(None), question)
-        }));
+        if let Some(since) = self.control.rows_wanted {
+            waits(since, Asker::Subagent(None), Question { about: About::Rows, ..Question::default() });
+        }
         #[cfg(feature = "snmp")]
-        let waiting = waiting.chain(
-            self.control
-                .change_wanted
-                .map(|(since, question)| (since, Asker::Subagent(Some(question.number)), question)),
-        );
-        let Some((_, asker, question)) = waiting.min_by_key(|(since, ..)| *since) else { return };
+        if let Some((since, question)) = self.control.change_wanted {
+            waits(since, Asker::Subagent(Some(question.number)), question);
+        }
+        let Some((_, asker, question)) = first else { return };
         #[cfg(feature = "snmp")]
         match asker {
             Asker::Subagent(None) => self.control.rows_wanted = None,
@@ -273,9 +277,11 @@ impl Asking {
     /// What came of each child, in the order of answers.
     fn children(self) -> Vec<Child> {
         let Self { mut children, .. } = self;
-        let of = |kind: &Kind| {
-            let position = Kind::ALL.iter().position(|other| other == kind)?;
-            let asked = core::mem::take(children.get_mut(position)?);
+        let mut parts = Vec::with_capacity(ORDER.len());
+        for kind in ORDER {
+            let position = Kind::ALL.iter().position(|other| *other == kind);
+            let Some(asked) = position.and_then(|position| children.get_mut(position)) else { continue };
+            let asked = core::mem::take(asked);
             let silent = asked.is_silent();
             let file = match asked {
                 Asked::Has(file, Answered::Whole | Answered::Nothing | Answered::Refused) => {
@@ -283,9 +289,9 @@ impl Asking {
                 }
                 _ => None,
             };
-            Some((*kind, file, silent))
-        };
-        ORDER.iter().filter_map(of).collect()
+            parts.push((kind, file, silent));
+        }
+        parts
     }
 
     fn outgoing(self, opening: &str, name: Option<&str>) -> Outgoing {

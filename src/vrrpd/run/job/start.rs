@@ -125,7 +125,7 @@ impl Vrrp {
 
     pub(super) fn adopt_addresses(&mut self, _: &mut Turn<'_>, job: &mut Job) -> Progress {
         let Some(start) = &job.start else { return Progress::Done };
-        if let Err(error) = self.remove_left_overs(|id| start.is_master(id), start.twin) {
+        if let Err(error) = self.remove_left_overs(&|id| start.is_master(id), start.twin) {
             return Progress::Broken(error);
         }
         if start.twin.is_some() {

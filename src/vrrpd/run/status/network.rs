@@ -109,7 +109,9 @@ impl Vrrp {
             let links = group.interfaces.iter().filter_map(|named| self.links.table.find(&named.name));
             let (number, names) =
                 (position.saturating_add(1), group.interfaces.iter().map(|named| &named.name));
-            return Some(network::garp_group(out, clock, number, self.lanes(intervals, links), names));
+            return Some(network::garp_group(out, clock, number, self.lanes(intervals, links), &mut {
+                names
+            }));
         }
         if position > groups.len() || !self.spaces_everywhere() {
             return None;
@@ -122,7 +124,7 @@ impl Vrrp {
         });
         let names = others.clone().filter_map(|id| Some(&self.links.table.link(id)?.name));
         let lanes = self.lanes(self.spacing_everywhere(), others);
-        Some(network::garp_group(out, clock, 0, lanes, names))
+        Some(network::garp_group(out, clock, 0, lanes, &mut { names }))
     }
 
     /// What is known of announcements on interfaces that have one spacing.
@@ -211,7 +213,7 @@ impl Vrrp {
             .instances
             .iter()
             .filter_map(|instance| Some((instance.config.name.as_str(), weight_of(instance, id)?)));
-        Some(interface(out, &view, users))
+        Some(interface(out, &view, &mut { users }))
     }
 }
 

@@ -140,7 +140,7 @@ impl Vrrp {
 
     pub(super) fn write_script(&self, out: &mut dyn Write, position: usize) -> Option<fmt::Result> {
         let of = Object::Script(ScriptId::at(position));
-        self.with_script(position, &mut |view| script(out, view, self.users(of)))
+        self.with_script(position, &mut |view| script(out, view, &mut self.users(of)))
     }
 
     /// Lends the script at a position to a writer.
