@@ -149,8 +149,14 @@ fn build(folder: &Folder) {
     }
     image(&["--version", "2", &path("next")]);
     image(&["--version", "3", "--program", &path("broken-program"), &path("broken")]);
-    // One octet of the root is another one than its digest says.
     let mut damaged = fs::read(path("next/upgrade")).unwrap();
+    // The header of the root: blocks of 1 MiB, and, behind the dictionary's size, the filter for x86.
+    assert_eq!(
+        (&damaged[12..16], damaged[102]),
+        (&[0, 0, 16, 0][..], 1),
+        "the root is not packed as tightly as it could be"
+    );
+    // One octet of the root is another one than its digest says.
     damaged[5_000_000] ^= 1;
     fs::write(path("damaged"), damaged).unwrap();
 }
