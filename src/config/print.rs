@@ -137,33 +137,31 @@ fn trackers(
     out: &mut String,
 ) {
     let own = |weight| if grouped { Weight { value: 0, ..weight } } else { weight };
-    let scripts = scripts.iter().filter_map(|one| {
-        let script = model.script(one.script)?;
-        Some(tracker(&script.name, own(one.weight)))
-    });
-    let files = files.iter().filter_map(|one| {
-        let file = model.file(one.of)?;
-        Some(tracker(&file.name, own(one.weight)))
-    });
-    let processes = processes.iter().filter_map(|one| {
-        let process = model.process(one.of)?;
-        Some(tracker(&process.name, one.weight))
-    });
-    let bfds = bfds.iter().filter_map(|one| {
-        let bfd = model.bfd(one.of)?;
-        Some(tracker(&bfd.name, one.weight))
-    });
-    let blocks: [(&str, Vec<String>); 4] = [
-        ("track_script", scripts.collect()),
-        ("track_file", files.collect()),
-        ("track_process", processes.collect()),
-        ("track_bfd", bfds.collect()),
-    ];
-    for (keyword, lines) in blocks {
-        if !lines.is_empty() {
-            let _ = list(keyword, &lines, "    ", out);
-        }
+    let mut lines = Vec::new();
+    for one in scripts {
+        lines.extend(model.script(one.script).map(|script| tracker(&script.name, own(one.weight))));
     }
+    tracker_list("track_script", &mut lines, out);
+    for one in files {
+        lines.extend(model.file(one.of).map(|file| tracker(&file.name, own(one.weight))));
+    }
+    tracker_list("track_file", &mut lines, out);
+    for one in processes {
+        lines.extend(model.process(one.of).map(|process| tracker(&process.name, one.weight)));
+    }
+    tracker_list("track_process", &mut lines, out);
+    for one in bfds {
+        lines.extend(model.bfd(one.of).map(|bfd| tracker(&bfd.name, one.weight)));
+    }
+    tracker_list("track_bfd", &mut lines, out);
+}
+
+/// A list of trackers, if it has any; `lines` are then free for the next one.
+fn tracker_list(keyword: &str, lines: &mut Vec<String>, out: &mut String) {
+    if !lines.is_empty() {
+        let _ = list(keyword, lines, "    ", out);
+    }
+    lines.clear();
 }
 
 /// A tracker with its whole weight, so that the object's own does not matter.

@@ -18,7 +18,9 @@ pub(super) fn files(pattern: &str) -> Vec<String> {
         }
         exists = part.contains(['*', '?', '[']);
         if exists {
-            found = found.iter().flat_map(|folder| listed(folder, part)).collect();
+            for folder in core::mem::take(&mut found) {
+                list(&folder, part, &mut found);
+            }
         } else {
             let part = plain(part);
             found.iter_mut().for_each(|path| path.push_str(&part));
@@ -30,14 +32,22 @@ pub(super) fn files(pattern: &str) -> Vec<String> {
     found
 }
 
-/// What of a folder matches a part of a pattern. The folder ends in a slash, or is empty for the current one.
-fn listed(folder: &str, part: &str) -> Vec<String> {
+/// Adds what of a folder matches a part of a pattern. The folder ends in a slash, or is empty for the current one.
+fn list(folder: &str, part: &str, found: &mut Vec<String>) {
     let here = if folder.is_empty() { "." } else { folder };
-    let Ok(entries) = fs::read_dir(here) else {
-        return Vec::from_iter(Path::new(here).is_dir().then(|| here.to_owned()));
-    };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| fits(part, name)).map(|name| [folder, &name].concat()).collect()
+    match fs::read_dir(here) {
+        Ok(entries) => {
+            for entry in entries.flatten() {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                if fits(part, &name) {
+                    found.push([folder, &name].concat());
+                }
+            }
+        }
+        Err(_) if Path::new(here).is_dir() => found.push(here.to_owned()),
+        Err(_) => {}
+    }
 }
 
 /// A part without wildcards, its escapes undone.

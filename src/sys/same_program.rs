@@ -23,14 +23,17 @@ pub fn find(name: &str, family: Family, passing: &[&str]) -> Option<i32> {
     let parent = nix::unistd::getppid().as_raw();
     let namespace = link("self", "ns/net")?;
     let entries = fs::read_dir("/proc").ok()?;
-    let numbers = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut processes = numbers.filter_map(|name| Some((name.parse::<i32>().ok()?, name)));
-    let found = processes.find(|(pid, number)| {
-        let kin = family == Family::Child && (*pid == parent || parent_of(number) == Some(parent));
-        let one = *pid != own && !kin && is_one(*pid, name);
-        one && link(number, "ns/net").as_ref() == Some(&namespace) && !is_passing(number, passing)
-    });
-    found.map(|(pid, _)| pid)
+    for entry in entries.flatten() {
+        let number = entry.file_name();
+        let Some(number) = number.to_str() else { continue };
+        let Ok(pid) = number.parse() else { continue };
+        let kin = family == Family::Child && (pid == parent || parent_of(number) == Some(parent));
+        let one = pid != own && !kin && is_one(pid, name);
+        if one && link(number, "ns/net").as_ref() == Some(&namespace) && !is_passing(number, passing) {
+            return Some(pid);
+        }
+    }
+    None
 }
 
 fn is_passing(process: &str, passing: &[&str]) -> bool {

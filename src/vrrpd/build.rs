@@ -30,7 +30,7 @@ use crate::proto::track::{self, Object, Tracked, Weight};
 use crate::proto::vrrp::{Peer, Router};
 use crate::sys::clock;
 use implied::implied;
-use tracking::{Lists, tracking};
+use tracking::{Lists, tracking, tracks};
 
 impl Broken {
     /// A track script that cannot run.
@@ -165,12 +165,7 @@ fn instance(
             .iter()
             .map(|peer| Peer { addr: peer.addr, min_ttl: peer.min_ttl, max_ttl: peer.max_ttl, old_form })
             .collect(),
-        tracking: with_group(
-            own_tracking(&config, base, links, usable),
-            config.group().map(|group| tracking(Lists::of_group(group), links, usable)),
-        )
-        .into_iter()
-        .collect(),
+        tracking: all_tracking(&config, base, links, &usable).into(),
         waiting: None,
         notifier: notifier(&config.notify, &config.name, resolver, broken),
         pending: super::live::Pending::default(),
@@ -180,43 +175,42 @@ fn instance(
     instance
 }
 
-/// What an instance tracks, said or implied. An implied interface decides over FAULT, so a weight of it says nothing
-/// any more; keepalived leaves it out, too.
-fn own_tracking(
+/// What an instance tracks: said, implied, or said of its sync group; what the group names as well is the instance's own.
+/// An implied interface decides over FAULT, so a weight of it says nothing any more; keepalived leaves it out, too.
+fn all_tracking(
     config: &Config,
     base: Option<LinkId>,
     links: &mut Links,
-    usable: impl Fn(ScriptId) -> bool,
-) -> Box<[Tracked]> {
+    usable: &dyn Fn(ScriptId) -> bool,
+) -> Vec<Tracked> {
     let implied = implied(config, base, links);
-    let said = tracking(Lists::of(config), links, usable);
-    let said = said.iter().filter(|said| implied.iter().all(|implied| implied.object != said.object));
-    said.copied().chain(followed(config)).chain(implied.iter().copied()).collect()
+    let mut all = tracking(Lists::of(config), links, usable);
+    all.retain(|said| !tracks(&implied, said.object));
+    follow(config, &mut all);
+    all.extend_from_slice(&implied);
+    if let Some(group) = config.group() {
+        let mut more = tracking(Lists::of_group(group), links, usable);
+        more.retain(|tracked| !tracks(&all, tracked.object));
+        all.append(&mut more);
+    }
+    all.shrink_to_fit();
+    all
 }
 
 /// The static items that an instance follows: all members of a `track_group` do.
-fn followed(config: &Config) -> impl Iterator<Item = Tracked> {
+fn follow(config: &Config, all: &mut Vec<Tracked>) {
     let own = config.id();
-    let groups = config.model().network.track_groups.iter().enumerate();
-    let mine: Vec<_> = groups
-        .filter(|(_, group)| group.members.contains(&own))
-        .map(|(position, _)| Object::StaticItems(TrackGroupId::at(position)))
-        .collect();
-    mine.into_iter().map(|object| Tracked { object, weight: Weight::default() })
+    for (position, group) in config.model().network.track_groups.iter().enumerate() {
+        if group.members.contains(&own) {
+            let object = Object::StaticItems(TrackGroupId::at(position));
+            all.push(Tracked { object, weight: Weight::default() });
+        }
+    }
 }
 
 fn own_objects(config: &Config, links: &mut Links) -> Option<Box<Objects>> {
     let objects = objects(&config.routes, &config.rules, links);
     (!objects.is_empty()).then(|| Box::new(objects))
-}
-
-/// What the sync group of an instance tracks the instance tracks, too. What both name is its own.
-fn with_group(own: Box<[Tracked]>, group: Option<Box<[Tracked]>>) -> Box<[Tracked]> {
-    let Some(group) = group.filter(|group| !group.is_empty()) else {
-        return own;
-    };
-    let is_new = |tracked: &Tracked| own.iter().all(|known| known.object != tracked.object);
-    own.iter().copied().chain(group.iter().copied().filter(is_new)).collect()
 }
 
 fn moved(line: &VirtualAddress, own: Option<LinkId>, home: Option<LinkId>, links: &mut Links) -> Vip {

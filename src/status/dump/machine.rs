@@ -1,7 +1,7 @@
 //! What the global definitions name and only the machine knows: its own name, and the ids of users and groups.
 
 use super::Owner;
-use crate::config::model::{Global, Identity};
+use crate::config::model::{Global, Identity, ScriptCommand};
 use crate::sys::{process, user};
 
 /// What the section tells and only the machine knows. Learnt at load time: it reads files and allocates.
@@ -20,18 +20,24 @@ impl Machine {
     #[must_use]
     pub fn learn(global: &Global) -> Self {
         let fifos = [&global.fifo, &global.vrrp_fifo, &global.lvs_fifo];
-        let scripts = [global.scripts.startup.as_ref(), global.scripts.shutdown.as_ref()];
-        let commands = scripts.into_iter().chain(fifos.map(|fifo| fifo.script.as_ref())).flatten();
-        let named = commands
-            .filter_map(|command| command.identity.as_ref())
-            .chain(fifos.into_iter().filter_map(|fifo| fifo.identity.as_ref()));
+        let mut people = Vec::new();
+        let mut add = |identity: Option<&Identity>| {
+            people.extend(identity.map(|identity| (identity.clone(), owner(identity))));
+        };
+        for command in [&global.scripts.startup, &global.scripts.shutdown] {
+            add(identity(command));
+        }
+        for fifo in fifos {
+            add(identity(&fifo.script));
+            add(fifo.identity.as_ref());
+        }
         Self {
             host: process::host_name(),
             script_owner: match &global.scripts.user {
                 Some(identity) => owner(identity),
                 None => user::user(DEFAULT_USER).ok().flatten().map_or_else(Owner::default, account),
             },
-            people: named.map(|identity| (identity.clone(), owner(identity))).collect(),
+            people,
         }
     }
 
@@ -42,6 +48,11 @@ impl Machine {
         let known = self.people.iter().find(|(known, _)| known == identity);
         known.map_or(self.script_owner, |(_, owner)| *owner)
     }
+}
+
+/// As whom a command is said to run.
+fn identity(command: &Option<ScriptCommand>) -> Option<&Identity> {
+    command.as_ref()?.identity.as_ref()
 }
 
 /// Who runs scripts if nobody is named and this user exists.

@@ -40,27 +40,37 @@ impl<'a> Lists<'a> {
     }
 }
 
-/// What `lists` say. `usable`: whether a script can run at all; one that cannot is not tracked.
+/// What `lists` say. `usable`: whether a script can run at all; one that cannot is not tracked. Loops, because a chain of
+/// iterators over lists of five types is compiled anew for each of its links.
 pub(super) fn tracking(
     lists: Lists<'_>,
     links: &mut Links,
-    usable: impl Fn(ScriptId) -> bool,
-) -> Box<[Tracked]> {
-    let interfaces = lists.interfaces.iter().map(|tracked| Tracked {
-        object: Object::Link(links.named(&tracked.interface.name)),
-        weight: tracked.weight,
-    });
-    let scripts = lists.scripts.iter().filter(|tracked| usable(tracked.script));
-    let scripts =
-        scripts.map(|tracked| Tracked { object: Object::Script(tracked.script), weight: tracked.weight });
-    let files = lists.files.iter();
-    let files = files.map(|tracked| Tracked { object: Object::File(tracked.of), weight: tracked.weight });
-    let processes = lists.processes.iter();
-    let processes =
-        processes.map(|tracked| Tracked { object: Object::Process(tracked.of), weight: tracked.weight });
+    usable: &dyn Fn(ScriptId) -> bool,
+) -> Vec<Tracked> {
+    let mut found = Vec::new();
+    let mut add = |object, weight| found.push(Tracked { object, weight });
+    for tracked in lists.interfaces {
+        add(Object::Link(links.named(&tracked.interface.name)), tracked.weight);
+    }
+    for tracked in lists.scripts.iter().filter(|tracked| usable(tracked.script)) {
+        add(Object::Script(tracked.script), tracked.weight);
+    }
+    for tracked in lists.files {
+        add(Object::File(tracked.of), tracked.weight);
+    }
+    for tracked in lists.processes {
+        add(Object::Process(tracked.of), tracked.weight);
+    }
     // Without a BFD child nobody would ever tell that a session is up.
-    let sessions = lists.sessions.iter().filter(|_| cfg!(feature = "bfd"));
-    let sessions =
-        sessions.map(|tracked| Tracked { object: Object::Bfd(tracked.of), weight: tracked.weight });
-    interfaces.chain(scripts).chain(files).chain(processes).chain(sessions).collect()
+    if cfg!(feature = "bfd") {
+        for tracked in lists.sessions {
+            add(Object::Bfd(tracked.of), tracked.weight);
+        }
+    }
+    found
+}
+
+/// Whether one of them is of this object.
+pub(super) fn tracks(list: &[Tracked], object: Object) -> bool {
+    list.iter().any(|tracked| tracked.object == object)
 }

@@ -65,7 +65,7 @@ impl Place {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
     addr: IpAddr,
     place: Place,
@@ -97,15 +97,17 @@ impl Guards {
     /// For these instances; `before` may still have something in the kernel. For load time: allocates.
     #[must_use]
     pub fn new(instances: &[Instance], by_number: bool, before: &Self) -> Self {
-        let wanted = instances.iter().filter(|instance| is_guarded(instance)).flat_map(|instance| {
-            instance.addresses.iter().map(move |moved| {
+        let mut entries = before.entries.clone();
+        entries.retain(|entry| entry.present != 0);
+        for entry in &mut entries {
+            (entry.holders, entry.listed) = (0, false);
+        }
+        for instance in instances.iter().filter(|instance| is_guarded(instance)) {
+            for moved in &instance.addresses {
                 let (addr, place) = key(instance, moved, by_number);
-                Entry { addr, place, holders: 0, present: 0, listed: false }
-            })
-        });
-        let old = before.entries.iter().filter(|entry| entry.present != 0);
-        let old = old.map(|entry| Entry { holders: 0, listed: false, ..entry.clone() });
-        let mut entries: Vec<Entry> = old.chain(wanted).collect();
+                entries.push(Entry { addr, place, holders: 0, present: 0, listed: false });
+            }
+        }
         // What is in the kernel stands before its equal.
         entries.sort_unstable_by_key(|entry| (entry.addr, entry.place, entry.present == 0));
         entries.dedup_by_key(|entry| (entry.addr, entry.place));

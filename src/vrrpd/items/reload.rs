@@ -1,6 +1,6 @@
 //! A reload's difference: what did not change stays, and what follows something else is added before that is deleted.
 
-use super::{Holder, Items, Place, StaticAddress, StaticItems, is_active};
+use super::{Class, Holder, Items, Place, StaticAddress, StaticItems, is_active};
 use crate::base::addr::{Family, Prefix};
 use crate::base::id::{IfIndex, InstanceId, LinkId};
 use crate::base::map::{Map, Set};
@@ -33,16 +33,16 @@ pub(super) struct Abandoned {
 /// The active holders of routes and rules, by what these look like, in order. For load time: allocates.
 #[derive(Default)]
 pub(in crate::vrrpd) struct Successors {
-    routes: Map<RouteKey, Vec<Place>>,
-    rules: Map<RuleKey, Vec<Place>>,
+    routes: Places,
+    rules: Places,
     /// Rules that the kernel may take for each other.
-    rivals: Map<(Family, u32), Vec<Place>>,
+    rivals: Places,
 }
 
 /// The routes that go, and which routes take the place of some of them. For load time: allocates.
 pub(in crate::vrrpd) struct Takeovers {
     going: Vec<Going>,
-    rivals: Map<KernelKey, Rivals>,
+    rivals: Map<Key, Rivals>,
 }
 
 /// The routes of one place in the kernel's tables.
@@ -61,48 +61,66 @@ struct Rivals {
 impl Objects {
     /// Takes over what is the same in `old`; what `old` still holds then is left over.
     pub(in crate::vrrpd) fn inherit(&mut self, old: &mut Self) {
-        inherit(&mut self.routes, &mut old.routes, |route| route_key(&route.route), LiveRoute::is_same);
-        inherit(&mut self.rules, &mut old.rules, rule_key, Rule::eq);
+        self.inherit_class(old, Class::Route);
+        self.inherit_class(old, Class::Rule);
+    }
+
+    /// Gives each item what the one of before that is the same has.
+    fn inherit_class(&mut self, old: &mut Self, class: Class) {
+        // Most often all stand where they stood.
+        let mut moved: Vec<usize> = (0..self.count(class)).collect();
+        moved.retain(|&place| !self.take(class, place, old, place));
+        if moved.is_empty() {
+            return;
+        }
+        let mut places = Map::<_, Vec<usize>>::new();
+        for place in 0..old.count(class) {
+            if let Some(key) = old.key(class, place) {
+                places.change(key, |places| places.push(place));
+            }
+        }
+        for place in moved {
+            let alike = self.key(class, place).and_then(|key| places.get(&key));
+            // The first that serves is taken.
+            alike.into_iter().flatten().any(|&before| self.take(class, place, old, before));
+        }
+    }
+
+    fn count(&self, class: Class) -> usize {
+        match class {
+            Class::Route => self.routes.len(),
+            Class::Rule => self.rules.len(),
+            Class::Address => 0,
+        }
+    }
+
+    /// What an item looks like; none where there is no item.
+    fn key(&self, class: Class, place: usize) -> Option<Key> {
+        match class {
+            Class::Route => self.routes.get(place).map(|entry| route_key(&entry.value.route)),
+            Class::Rule => self.rules.get(place).map(|entry| rule_key(&entry.value)),
+            Class::Address => None,
+        }
+    }
+
+    /// Gives an item what one of before has, if they are the same and the kernel has that; whether they are.
+    fn take(&mut self, class: Class, place: usize, old: &mut Self, before: usize) -> bool {
+        match class {
+            Class::Route => take(self.routes.get_mut(place), old.routes.get_mut(before), LiveRoute::is_same),
+            Class::Rule => take(self.rules.get_mut(place), old.rules.get_mut(before), Rule::eq),
+            Class::Address => false,
+        }
     }
 }
 
-/// Gives each item what the one of before that is the same has.
-fn inherit<T, K: Ord>(
-    items: &mut [Entry<T>],
-    old: &mut [Entry<T>],
-    key: fn(&T) -> K,
-    is_same: fn(&T, &T) -> bool,
-) {
-    let serves = |item: &Entry<T>, old: &Entry<T>| {
-        let counts_as_before = old.item.no_track() == item.item.no_track();
-        old.item.is_ours() && counts_as_before && is_same(&old.value, &item.value)
-    };
-    let mut take = |item: &mut Entry<T>, place: usize| {
-        let Some(old) = old.get_mut(place).filter(|old| serves(item, old)) else { return false };
+fn take<T>(item: Option<&mut Entry<T>>, old: Option<&mut Entry<T>>, is_same: fn(&T, &T) -> bool) -> bool {
+    let (Some(item), Some(old)) = (item, old) else { return false };
+    let counts_as_before = old.item.no_track() == item.item.no_track();
+    let serves = old.item.is_ours() && counts_as_before && is_same(&old.value, &item.value);
+    if serves {
         item.inherit(old);
-        true
-    };
-    // Most often all stand where they stood.
-    let mut moved = Vec::new();
-    for (place, item) in items.iter_mut().enumerate() {
-        if !take(item, place) {
-            moved.push(item);
-        }
     }
-    if moved.is_empty() {
-        return;
-    }
-    let mut places = Map::<_, Vec<usize>>::new();
-    for (place, old) in old.iter().enumerate() {
-        places.change(key(&old.value), |places| places.push(place));
-    }
-    for item in moved {
-        let alike = places.get(&key(&item.value)).into_iter().flatten();
-        let serves = |place: &&usize| old.get(**place).is_some_and(|old| serves(item, old));
-        if let Some(old) = alike.copied().find(|place| serves(&place)).and_then(|place| old.get_mut(place)) {
-            item.inherit(old);
-        }
-    }
+    serves
 }
 
 impl Items {
@@ -279,7 +297,7 @@ impl Items {
         let Successors { routes, rules, rivals } = successors;
         enter(routes, holder, &objects.routes, |placed| route_key(&placed.route));
         enter(rules, holder, &objects.rules, rule_key);
-        enter(rivals, holder, &objects.rules, |rule| (rule.family, rule.preference));
+        enter(rivals, holder, &objects.rules, rival_key);
     }
 
     /// A route of a former holder goes to a holder that has the same one now, or has had it as well; else it is to be
@@ -324,7 +342,7 @@ impl Items {
         report::rule_dropped(old.value.from, old.value.to);
         // The kernel takes the one for the other, and may delete the wrong one.
         let mut mistaken = false;
-        let rivals = successors.rivals.get(&(old.value.family, old.value.preference)).into_iter().flatten();
+        let rivals = successors.rivals.get(&rival_key(&old.value)).into_iter().flatten();
         for &(holder, place) in rivals {
             let objects = self.objects_mut(instances, holder);
             let entry = objects.and_then(|objects| objects.rules.get_mut(place));
@@ -422,29 +440,35 @@ impl Items {
     }
 }
 
-fn enter<T, K: Ord>(places: &mut Map<K, Vec<Place>>, holder: Holder, entries: &[Entry<T>], key: fn(&T) -> K) {
+fn enter<T>(places: &mut Places, holder: Holder, entries: &[Entry<T>], key: fn(&T) -> Key) {
     for (place, entry) in entries.iter().enumerate() {
         places.change(key(&entry.value), |places| places.push((holder, place)));
     }
 }
 
+/// What routes or rules that are alike have in common: the family, the number of the table or the preference, two prefixes,
+/// the type of service and the metric. One type for all that they are compared by, so that its maps are compiled once.
+pub(super) type Key = (Family, u32, Option<Prefix>, Option<Prefix>, u8, u32);
+
+/// The places of the items that look alike.
+pub(super) type Places = Map<Key, Vec<Place>>;
+
 /// What two routes that are the same have in common for certain.
-pub(super) type RouteKey = (Family, Option<Prefix>, Option<Prefix>, u8, Option<u32>);
+pub(super) fn route_key(route: &Route) -> Key {
+    (route.family, 0, route.destination, route.from, route.tos, route.metric.unwrap_or(0))
+}
 
 /// What two rules that are the same have in common for certain.
-pub(super) type RuleKey = (Family, u32, Option<Prefix>, Option<Prefix>);
+pub(super) fn rule_key(rule: &Rule) -> Key {
+    (rule.family, rule.preference, rule.from, rule.to, 0, 0)
+}
+
+/// What two rules that the kernel may take for each other have in common.
+fn rival_key(rule: &Rule) -> Key {
+    (rule.family, rule.preference, None, None, 0, 0)
+}
 
 /// What makes two routes one place in the kernel's tables.
-type KernelKey = (Family, u32, Option<Prefix>, Option<Prefix>, u8, u32);
-
-pub(super) fn route_key(route: &Route) -> RouteKey {
-    (route.family, route.destination, route.from, route.tos, route.metric)
-}
-
-pub(super) fn rule_key(rule: &Rule) -> RuleKey {
-    (rule.family, rule.preference, rule.from, rule.to)
-}
-
-fn kernel_key(route: &Route) -> KernelKey {
+fn kernel_key(route: &Route) -> Key {
     (route.family, route.table, route.destination, route.from, route.tos, route.metric.unwrap_or(0))
 }

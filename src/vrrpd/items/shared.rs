@@ -4,20 +4,15 @@
 use core::num::NonZeroU32;
 use std::vec;
 
-use super::reload::{RouteKey, RuleKey, route_key, rule_key};
+use super::reload::{Key, Places, route_key, rule_key};
 use super::{Class, Holder, Items, Place, Request, holders, is_active};
-use crate::base::map::Map;
-use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::live::{Common, Entry, Instance, LiveRoute, Objects};
-
-/// The places of the items that look alike.
-type Places<K> = Map<K, Vec<Place>>;
+use crate::vrrpd::live::{Common, Entry, Instance, Objects};
 
 /// The routes and rules of all holders by what they look like. For load time: allocates.
 #[derive(Default)]
 pub(in crate::vrrpd) struct Alike {
-    routes: Places<RouteKey>,
-    rules: Places<RuleKey>,
+    routes: Places,
+    rules: Places,
 }
 
 /// The places of routes or rules that look alike.
@@ -57,55 +52,62 @@ impl Items {
         enter(&mut alike.rules, holder, &mut objects.rules, rule_key);
     }
 
-    /// Gives those among routes that look alike which are the same a number in common.
-    pub(in crate::vrrpd) fn number_routes(
+    /// Gives those among items that look alike which are the same a number in common.
+    pub(in crate::vrrpd) fn number(
         &mut self,
         instances: &mut [Instance],
+        class: Class,
         places: &Candidates,
         numbers: &mut Numbers,
     ) {
-        self.number(instances, places, numbers, |objects| &mut objects.routes, LiveRoute::is_same);
-    }
-
-    /// Gives those among rules that look alike which are the same a number in common.
-    pub(in crate::vrrpd) fn number_rules(
-        &mut self,
-        instances: &mut [Instance],
-        places: &Candidates,
-        numbers: &mut Numbers,
-    ) {
-        self.number(instances, places, numbers, |objects| &mut objects.rules, Rule::eq);
-    }
-
-    fn number<T: Clone>(
-        &mut self,
-        instances: &mut [Instance],
-        places: &[Place],
-        numbers: &mut Numbers,
-        of: fn(&mut Objects) -> &mut Vec<Entry<T>>,
-        is_same: fn(&T, &T) -> bool,
-    ) {
-        for (at, &(holder, place)) in places.iter().enumerate() {
-            let Some(entry) = self.objects_mut(instances, holder).and_then(|objects| of(objects).get(place))
-            else {
-                continue;
-            };
-            if entry.common.is_some() {
+        for (at, &place) in places.iter().enumerate() {
+            if self.common(instances, class, place).is_none_or(|common| common.is_some()) {
                 continue;
             }
-            let (value, mut common) = (entry.value.clone(), None);
-            for &(other, place) in places.get(at + 1..).unwrap_or_default() {
-                let objects = self.objects_mut(instances, other);
-                let entry = objects.and_then(|objects| of(objects).get_mut(place));
-                if let Some(entry) = entry.filter(|entry| other != holder && is_same(&value, &entry.value)) {
-                    common = common.or_else(|| numbers.next());
-                    entry.common = common;
+            let mut number = None;
+            for &other in places.get(at + 1..).unwrap_or_default() {
+                if other.0 != place.0 && self.are_same(instances, class, place, other) {
+                    number = number.or_else(|| numbers.next());
+                    if let Some(common) = self.common(instances, class, other) {
+                        *common = number;
+                    }
                 }
             }
-            let objects = self.objects_mut(instances, holder);
-            if let Some(entry) = objects.and_then(|objects| of(objects).get_mut(place)) {
-                entry.common = common;
+            if let Some(common) = self.common(instances, class, place) {
+                *common = number;
             }
+        }
+    }
+
+    /// The number that an item has in common with others, to be changed.
+    fn common<'a>(
+        &'a mut self,
+        instances: &'a mut [Instance],
+        class: Class,
+        (holder, place): Place,
+    ) -> Option<&'a mut Option<Common>> {
+        let objects = self.objects_mut(instances, holder)?;
+        match class {
+            Class::Address => None,
+            Class::Route => Some(&mut objects.routes.get_mut(place)?.common),
+            Class::Rule => Some(&mut objects.rules.get_mut(place)?.common),
+        }
+    }
+
+    /// Whether two items are one thing in the kernel.
+    fn are_same(&self, instances: &[Instance], class: Class, one: Place, other: Place) -> bool {
+        let objects = |place: Place| self.objects(instances, place.0);
+        let (Some(ones), Some(others)) = (objects(one), objects(other)) else { return false };
+        match class {
+            Class::Address => false,
+            Class::Route => match (ones.routes.get(one.1), others.routes.get(other.1)) {
+                (Some(one), Some(other)) => one.value.is_same(&other.value),
+                _ => false,
+            },
+            Class::Rule => match (ones.rules.get(one.1), others.rules.get(other.1)) {
+                (Some(one), Some(other)) => one.value == other.value,
+                _ => false,
+            },
         }
     }
 
@@ -127,7 +129,7 @@ impl Items {
     }
 }
 
-fn enter<T, K: Ord>(places: &mut Places<K>, holder: Holder, entries: &mut [Entry<T>], key: fn(&T) -> K) {
+fn enter<T>(places: &mut Places, holder: Holder, entries: &mut [Entry<T>], key: fn(&T) -> Key) {
     for (place, entry) in entries.iter_mut().enumerate() {
         entry.common = None;
         places.change(key(&entry.value), |places| places.push((holder, place)));

@@ -10,7 +10,9 @@ use crate::base::limit;
 use crate::daemon::reactor::Turn;
 use crate::sys::netlink::route::Route;
 use crate::sys::netlink::rule::Rule;
-use crate::vrrpd::items::{Alike, Candidates, Going, Holder, Numbers, StaticAddress, Successors, Takeovers};
+use crate::vrrpd::items::{
+    Alike, Candidates, Class, Going, Holder, Numbers, StaticAddress, Successors, Takeovers,
+};
 use crate::vrrpd::live::{Entry, LiveRoute};
 use crate::vrrpd::run::Vrrp;
 
@@ -59,9 +61,9 @@ impl Vrrp {
         let Sorting { numbers, routes, rules, .. } = &mut job.sorting;
         for _ in 0..limit::INSTANCES_PER_SLICE {
             if let Some(places) = routes.next() {
-                items.number_routes(instances, &places, numbers);
+                items.number(instances, Class::Route, &places, numbers);
             } else if let Some(places) = rules.next() {
-                items.number_rules(instances, &places, numbers);
+                items.number(instances, Class::Rule, &places, numbers);
             } else {
                 return Progress::Done;
             }
