@@ -1,12 +1,15 @@
 //! Real servers that a story switches on and off: threads of the test in the network of a node.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::kit::capture::enter_network;
 use crate::kit::node::Node;
@@ -37,7 +40,8 @@ pub(crate) struct Stub {
 }
 
 struct Running {
-    stop: Arc<AtomicBool>,
+    /// What is written there ends the thread.
+    stop: PipeWriter,
     thread: JoinHandle<()>,
 }
 
@@ -62,21 +66,19 @@ impl Stub {
         if self.running.is_some() {
             return;
         }
-        let (stop, (tell, told)) = (Arc::new(AtomicBool::new(false)), channel());
-        let stopped = Arc::clone(&stop);
+        let ((stopped, stop), (tell, told)) = (std::io::pipe().expect("a pipe"), channel());
         let (holder, at, speaks, name) = (self.holder, self.at, self.speaks, self.name.clone());
         let asked = Arc::clone(&self.asked);
         let thread = std::thread::spawn(move || {
             enter_network(holder);
-            let over = || stopped.load(Ordering::Relaxed);
             if matches!(speaks, Speaks::Dns(_) | Speaks::Echo) {
                 let socket = bound(|| UdpSocket::bind(at));
                 tell.send(()).expect("somebody waits for it");
-                serve_datagrams(&socket, speaks, &asked, over);
+                serve_datagrams(&socket, speaks, &asked, &stopped);
             } else {
                 let listener = bound(|| TcpListener::bind(at));
                 tell.send(()).expect("somebody waits for it");
-                serve(&listener, speaks, &name, over);
+                serve(&listener, speaks, &name, &stopped);
             }
         });
         told.recv().expect("the stub listens");
@@ -85,8 +87,8 @@ impl Stub {
 
     /// Stops listening: whoever connects is refused.
     pub(crate) fn off(&mut self) {
-        if let Some(Running { stop, thread }) = self.running.take() {
-            stop.store(true, Ordering::Relaxed);
+        if let Some(Running { mut stop, thread }) = self.running.take() {
+            stop.write_all(b".").expect("the thread has the other end");
             thread.join().expect("the stub ends");
         }
     }
@@ -110,7 +112,7 @@ impl Drop for Stub {
     }
 }
 
-/// How often a stub looks whether it is to end.
+/// How often a stub tries to get its port.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a stub waits for its client.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -128,16 +130,22 @@ fn bound<T>(bind: impl Fn() -> std::io::Result<T>) -> T {
     }
 }
 
-fn serve(listener: &TcpListener, speaks: Speaks, name: &str, over: impl Fn() -> bool) {
+/// Waits until somebody comes, or the stub is to end: false then. A story has up to thirty stubs, and the guest no time for
+/// any that looks again and again.
+fn is_asked(socket: &impl AsFd, stopped: &PipeReader) -> bool {
+    let mut both = [socket.as_fd(), stopped.as_fd()].map(|one| PollFd::new(one, PollFlags::POLLIN));
+    while poll(&mut both, PollTimeout::NONE).is_err() {}
+    both[1].any() == Some(false)
+}
+
+fn serve(listener: &TcpListener, speaks: Speaks, name: &str, stopped: &PipeReader) {
+    // Who came may be gone again.
     listener.set_nonblocking(true).expect("a mode of every socket");
-    while !over() {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                let name = name.to_owned();
-                // Its own thread: a client may leave it waiting.
-                std::thread::spawn(move || answer(stream, speaks, &name));
-            }
-            Err(_) => std::thread::sleep(LOOK),
+    while is_asked(listener, stopped) {
+        if let Ok((stream, _)) = listener.accept() {
+            let name = name.to_owned();
+            // Its own thread: a client may leave it waiting.
+            std::thread::spawn(move || answer(stream, speaks, &name));
         }
     }
 }
@@ -174,20 +182,19 @@ fn answer(mut stream: TcpStream, speaks: Speaks, name: &str) -> Option<()> {
 /// Reads until what was read ends so.
 fn until(stream: &mut TcpStream, end: &[u8]) -> Option<()> {
     let mut seen = Vec::new();
-    let mut octet = [0];
+    let mut octets = [0; 512];
     while !seen.ends_with(end) {
-        if stream.read(&mut octet).ok()? == 0 {
-            return None;
-        }
-        seen.extend(octet);
+        let count = stream.read(&mut octets).ok().filter(|count| *count > 0)?;
+        seen.extend(&octets[..count]);
     }
     Some(())
 }
 
-fn serve_datagrams(socket: &UdpSocket, speaks: Speaks, asked: &AtomicUsize, over: impl Fn() -> bool) {
-    socket.set_read_timeout(Some(LOOK)).expect("a mode of every socket");
+fn serve_datagrams(socket: &UdpSocket, speaks: Speaks, asked: &AtomicUsize, stopped: &PipeReader) {
+    // A datagram with a wrong checksum is dropped only once it is read.
+    socket.set_nonblocking(true).expect("a mode of every socket");
     let mut octets = [0; 2_048];
-    while !over() {
+    while is_asked(socket, stopped) {
         let Ok((count, from)) = socket.recv_from(&mut octets) else { continue };
         asked.fetch_add(1, Ordering::Relaxed);
         if let (Speaks::Dns(code), Some(flags)) = (speaks, octets.get_mut(2..4)) {
