@@ -86,12 +86,17 @@ impl<'n> Launch<'n> {
         });
         let start = fs::metadata(self.node.path(log)).map_or(0, |data| data.len());
         let since = now();
+        let nice = self.nice.to_string();
+        let mut words = Vec::new();
+        if self.nice != 0 {
+            words.extend(["nice", "-n", &nice]);
+        }
+        words.extend(self.capabilities.iter().flat_map(|all| ["setpriv", "--bounding-set", all.as_str()]));
+        words.push(self.program.path());
         let child = self
             .node
-            .command("nice")
-            .args(["-n", &self.nice.to_string()])
-            .args(self.capabilities.iter().flat_map(|all| ["setpriv", "--bounding-set", all.as_str()]))
-            .arg(self.program.path())
+            .command(words[0])
+            .args(&words[1..])
             .args(&self.arguments)
             .stdout(Stdio::null())
             .stderr(stderr)

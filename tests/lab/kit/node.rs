@@ -18,11 +18,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::ifaddrs::getifaddrs;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, sethostname};
 
+use super::capture::enter_network;
 use super::{bounds, load};
 
 /// The daemon under test as a node sees it, wherever the repository lies.
@@ -35,7 +37,7 @@ const SEARCH_PATH: &str = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 pub(crate) const USER_OF_CHILDREN: u32 = 64_112;
 
 /// The first process of a node; what else it needs is done by [`furnish`], which starts no process.
-const FIRST: &str = "ip link set lo up; echo ready; read -r _";
+const FIRST: &str = "echo ready; read -r _";
 
 /// A machine of its own; gone with everything in it when dropped.
 pub(crate) struct Node {
@@ -179,7 +181,7 @@ impl Node {
     }
 
     /// Runs a program in the node, whatever its outcome. Labs do so all the time: not by way of nsenter.
-    fn output(&self, program: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn output(&self, program: &str, arguments: &[&str]) -> Output {
         let run = || {
             Command::new(program)
                 .args(arguments)
@@ -219,18 +221,30 @@ impl Node {
         found
     }
 
-    /// The addresses on an interface of the node, with their prefix lengths ("10.9.0.100/32").
+    /// The addresses on an interface of the node, with their prefix lengths ("10.9.0.100/32"). Labs look at them again and
+    /// again: no program does it.
     pub(crate) fn addresses(&self, interface: &str) -> Vec<String> {
-        let output = self.output("ip", &["-o", "addr", "show", "dev", interface]);
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(|line| {
-                let mut words =
-                    line.split_whitespace().skip_while(|word| *word != "inet" && *word != "inet6");
-                words.next()?;
-                words.next().map(str::to_owned)
+        let holder = self.first;
+        let listing = std::thread::spawn(move || {
+            enter_network(holder);
+            getifaddrs().expect("the addresses of a node").collect::<Vec<_>>()
+        });
+        let all = listing.join().expect("a list of addresses").into_iter();
+        // An address with a label bears that in place of the interface's name.
+        let here = all.filter(|it| it.interface_name.split(':').next() == Some(interface));
+        here.filter_map(|it| {
+            let (address, mask) = (it.address?, it.netmask?);
+            Some(match (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
+                (Some(address), Some(mask)) => {
+                    format!("{}/{}", address.ip(), mask.ip().to_bits().count_ones())
+                }
+                _ => {
+                    let (address, mask) = (address.as_sockaddr_in6()?.ip(), mask.as_sockaddr_in6()?.ip());
+                    format!("{address}/{}", mask.to_bits().count_ones())
+                }
             })
-            .collect()
+        })
+        .collect()
     }
 
     /// Whether an interface of the node carries `address`, whatever the prefix length.
@@ -255,12 +269,18 @@ impl Drop for Node {
     }
 }
 
+/// The flag of an interface that is up (linux/if.h).
+const UP: &str = "0x1";
+
 /// Makes the files of a node, in its namespaces: /run, /tmp, /etc, /dev and /usr/local/bin become its own; /etc and /dev keep
 /// the host's entries. A program does this, and no shell: a lab has many nodes.
 fn furnish(program: &Path, name: &str) -> io::Result<()> {
     sethostname(name)?;
     // Where the kernel does not permit that, /sys is the host's.
-    let _ = fresh("sysfs", "/sys", "");
+    if fresh("sysfs", "/sys", "").and_then(|()| fs::write("/sys/class/net/lo/flags", UP)).is_err() {
+        let status = Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
+        assert!(status.success(), "ip (package iproute2) sets an interface up");
+    }
     fresh("tmpfs", "/run", "mode=755,size=256m")?;
     for folder in ["/run/lab", "/run/host/etc", "/run/host/dev"] {
         fs::create_dir_all(folder)?;
