@@ -9,6 +9,7 @@ use super::around::{self, PREY};
 use super::conf::{conf, reword};
 use super::model::{LINKS, Link, State, WAYS, is_guest};
 use super::reader::Reader;
+use super::sight;
 use super::wire::{Split, Wire};
 use crate::kit::bounds::eventually;
 use crate::kit::daemon::{CONF, Daemon, Launch, Program};
@@ -48,6 +49,7 @@ pub(crate) const SECOND: &str = "/run/labsecond 100000 >/dev/null 2>&1 & true";
 /// A machine with three interfaces: two on the switch, one that leads nowhere.
 pub(crate) fn node(name: &str) -> Node {
     let node = Node::new(name);
+    sight::prepare(&node);
     node.shell(
         "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; touch /run/fit; echo 0 >/run/number; \
                 echo 0 >/run/level",

@@ -140,11 +140,12 @@ fn quiet(net: &Net, machines: &mut [Machine<'_>; 2], wire: &Wire, history: &mut 
         masters.iter().any(|(one, of_it)| *one == unit && of_it.contains(&at))
     };
     let look = |machines: &[Machine<'_>; 2], masters: &Masters| -> Vec<String> {
-        let seen = machines.iter().zip(&states).enumerate().flat_map(|(at, (machine, state))| {
+        // One that is not right yet says enough.
+        let mut wrong = machines.iter().zip(&states).enumerate().map(|(at, (machine, state))| {
             let wanted = model::expected(state, |unit| is_master(masters, unit, at));
-            sight::differences(machine.node.name(), &wanted, &sight::seen(machine.node, state))
+            sight::wrong(machine.node, state, &wanted)
         });
-        seen.collect()
+        wrong.find(|wrong| !wrong.is_empty()).unwrap_or_default()
     };
     let apart = |machines: &[Machine<'_>; 2]| {
         matches!(wire.split, Split::Deaf(_)) && machines.iter().all(|it| it.node.holds("eth1", "10.8.0.108"))

@@ -1,47 +1,96 @@
 //! What a kernel holds, as iproute2 and /proc tell it.
 
 use std::collections::BTreeSet;
+use std::process::Output;
 
 use super::model::{Holding, Link, State, is_guest};
 use crate::kit::node::Node;
 
-const LOOK: &str = "ip -o addr show; echo ==; \
-    ip -N route show table all proto 18; ip -N -6 route show table all proto 18; echo ==; \
-    ip rule; ip -6 rule; echo ==; \
-    ip -o link show type macvlan; ip -o link show type ipvlan; echo ==; \
-    cd /proc/sys/net/ipv4/conf; for f in eth0/arp_ignore eth0/arp_filter all/rp_filter default/rp_filter; do \
-    [ -e $f ] && echo $f $(cat $f); done; echo ==; nft list ruleset 2>/dev/null; true";
+/// What ip is asked, for both families or IPv4 and then for IPv6. Each start of a program costs an emulated machine a tenth
+/// of a second, so one ip answers several questions, and the form of a line says which.
+const QUESTIONS: [(&str, &str); 2] = [
+    (
+        "/run/look",
+        "addr show\nroute show table all proto 18\nrule\nlink show type macvlan\nlink show type ipvlan\n",
+    ),
+    ("/run/look6", "route show table all proto 18\nrule\n"),
+];
 
-/// What a machine holds, without what is neither ours nor the test's.
-pub(crate) fn seen(node: &Node, state: &State) -> Holding {
-    // E's macvlan has the other name if that of before was still there.
-    let text = node.shell(LOOK).replace("vrrp1.55", "vrrp.55");
-    let mut parts = text.split("==\n");
-    let mut part = || parts.next().unwrap_or_default().lines();
-    let addresses = part().filter_map(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        let (interface, _family, address) = (words.next()?, words.next()?, words.next()?);
-        let kernels = interface == "lo" || interface == "other1" || address.contains("ff:fe");
-        // A static address may outlive its interface's going down, or be put there meanwhile.
-        let open = interface == "other" && state.links[2] == Link::Down;
-        let ends = if line.contains("sec ") || line.ends_with("sec") || line.contains(" noprefixroute") {
-            ", changed"
-        } else {
-            ""
-        };
-        (!kernels && !open).then(|| format!("{interface} {address}{ends}"))
-    });
-    let addresses = addresses.collect();
-    let routes = part().map(|line| until(line, &["proto", "src", "metric", "scope"])).collect();
-    let own = ["0:", "1000:", "32766:", "32767:"];
-    let rules = part().map(|line| until(line, &["proto"]));
-    let rules = rules.filter(|line| !own.iter().any(|number| line.starts_with(number))).collect();
-    let macvlans = part().filter_map(|line| line.split_whitespace().nth(1));
-    let macvlans = macvlans.map(|name| name.trim_end_matches(':').to_owned()).collect();
+const SETTINGS: [&str; 4] = ["eth0/arp_ignore", "eth0/arp_filter", "all/rp_filter", "default/rp_filter"];
+
+/// Writes the questions down on a machine.
+pub(crate) fn prepare(node: &Node) {
+    for (file, questions) in QUESTIONS {
+        node.write(file, questions);
+    }
+}
+
+/// What is wrong on a machine. The firewall is looked at only where everything else is right.
+pub(crate) fn wrong(node: &Node, state: &State, wanted: &Holding) -> Vec<String> {
+    let mut seen = seen(node, state);
+    let early = Holding { firewall: BTreeSet::new(), ..wanted.clone() };
+    let wrong = differences(node.name(), &early, &seen);
+    if !wrong.is_empty() {
+        return wrong;
+    }
+    let listed = node.output("nft", &["list", "ruleset"]);
+    seen.firewall = tables(&named(&listed));
+    differences(node.name(), wanted, &seen)
+}
+
+/// What a program has printed. E's macvlan has the other name if that of before was still there.
+fn named(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).replace("vrrp1.55", "vrrp.55")
+}
+
+/// What a machine holds, without what is neither ours nor the test's, and without the firewall.
+fn seen(node: &Node, state: &State) -> Holding {
+    let mut held = Holding::default();
+    let [both, v6] = QUESTIONS.map(|(file, _)| file);
+    for arguments in
+        [&["-N", "-o", "-force", "-batch", both][..], &["-N", "-6", "-o", "-force", "-batch", v6]]
+    {
+        for line in named(&node.output("ip", arguments)).lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            match words[..] {
+                [number, "from" | "not", ..] if number.ends_with(':') => {
+                    let own = ["0:", "1000:", "32766:", "32767:"];
+                    if !own.contains(&number) {
+                        held.rules.insert(until(line, &["proto"]));
+                    }
+                }
+                [number, interface, "inet" | "inet6", address, ..] if number.ends_with(':') => {
+                    let kernels = interface == "lo" || interface == "other1" || address.contains("ff:fe");
+                    // A static address may outlive its interface's going down, or be put there meanwhile.
+                    let open = interface == "other" && state.links[2] == Link::Down;
+                    let changed =
+                        line.contains("sec ") || line.ends_with("sec") || line.contains(" noprefixroute");
+                    if !kernels && !open {
+                        let ends = if changed { ", changed" } else { "" };
+                        held.addresses.insert(format!("{interface} {address}{ends}"));
+                    }
+                }
+                [number, name, flags, ..] if number.ends_with(':') && flags.starts_with('<') => {
+                    held.macvlans.insert(name.trim_end_matches(':').to_owned());
+                }
+                [] => {}
+                _ => {
+                    held.routes.insert(until(line, &["proto", "src", "metric", "scope"]));
+                }
+            }
+        }
+    }
     let bare = is_guest() || matches!(state.links[0], Link::Renamed | Link::Deleted);
-    let settings = part().filter(|_| !bare).map(str::to_owned).collect();
-    let firewall = tables(parts.next().unwrap_or_default());
-    Holding { addresses, routes, rules, macvlans, settings, firewall }
+    if !bare {
+        held.settings = node.inside(|| {
+            let read = |name| {
+                let value = std::fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{name}")).ok()?;
+                Some(format!("{name} {}", value.trim()))
+            };
+            SETTINGS.into_iter().filter_map(read).collect()
+        });
+    }
+    held
 }
 
 /// Each rule and each element of nft's list with where it stands.
@@ -73,7 +122,7 @@ fn until(line: &str, ends: &[&str]) -> String {
 }
 
 /// What is there and should not be, and the other way round.
-pub(crate) fn differences(node: &str, wanted: &Holding, seen: &Holding) -> Vec<String> {
+fn differences(node: &str, wanted: &Holding, seen: &Holding) -> Vec<String> {
     let mut told = Vec::new();
     let mut compare = |what: &str, wanted: &BTreeSet<String>, seen: &BTreeSet<String>| {
         told.extend(wanted.difference(seen).map(|item| format!("{node} lacks {what} {item}")));

@@ -163,10 +163,7 @@ impl Net {
 
     /// Ports that are apart hear only ports that are not: two halves of a split network keep their carrier.
     pub(crate) fn set_apart(&self, ports: &[Port], apart: bool) {
-        let word = if apart { "on" } else { "off" };
-        for Port(port) in ports {
-            self.switch.shell(&format!("ip link set {port} type bridge_slave isolated {word}"));
-        }
+        self.set_ports(ports, &format!("isolated {}", if apart { "on" } else { "off" }));
     }
 
     /// Cuts and heals a cable within a fraction of a millisecond, for those who measure. The other cable of the link must
@@ -185,12 +182,17 @@ impl Net {
     /// Ports that are deaf pass nothing on to their node, which goes on being heard.
     pub(crate) fn set_deaf(&self, ports: &[Port], deaf: bool) {
         let word = if deaf { "off" } else { "on" };
-        for Port(port) in ports {
-            self.switch.shell(&format!(
-                "ip link set {port} type bridge_slave flood {word} mcast_flood {word} bcast_flood {word} \
-                 learning {word} fdb_flush"
-            ));
-        }
+        self.set_ports(
+            ports,
+            &format!("flood {word} mcast_flood {word} bcast_flood {word} learning {word} fdb_flush"),
+        );
+    }
+
+    /// Sets something of ports, by one process.
+    fn set_ports(&self, ports: &[Port], words: &str) {
+        let lines: String =
+            ports.iter().map(|Port(port)| format!("link set {port} type bridge_slave {words}\n")).collect();
+        self.switch.shell(&format!("exec ip -batch - <<< '{lines}'"));
     }
 
     /// Takes the carrier away from the node behind the port, or gives it back.
