@@ -44,12 +44,14 @@ use kit::daemon::Program;
 /// A name and a test.
 type Test = (&'static str, fn());
 
-/// Tests that nothing may run before or beside: they take something away from the whole guest.
+/// A test that nothing may run before or beside: the kernel loads no module meanwhile.
+const ALONE: &[Test] = &[("ipvs::without_the_module", ipvs::without_the_module)];
+
+/// Tests that nothing but each other may run before or beside: they take a module away from the whole guest.
 const FIRST: &[Test] = &[
     ("poor::without_macvlan", poor::without_macvlan),
-    ("poor::without_nf_tables", poor::without_nf_tables),
-    ("ipvs::without_the_module", ipvs::without_the_module),
     ("lvs::without_ip_vs", lvs::restored::without_ip_vs),
+    ("poor::without_nf_tables", poor::without_nf_tables),
 ];
 
 /// Tests of a boot of their own, whose kernel has no IPv6, and one that has need of a quiet guest.
@@ -134,7 +136,7 @@ fn main() {
     // Of the harness's options it has one that matters inside, too.
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-') || word == EXACT).collect();
-    let boots = [("", [FIRST, TESTS]), ("ipv6.disable=1", [&[], WITHOUT_IPV6])];
+    let boots = [("", [ALONE, FIRST, TESTS]), ("ipv6.disable=1", [&[], &[], WITHOUT_IPV6])];
     if std::env::args().any(|word| word == "--list") {
         let all = boots.iter().flat_map(|(_, tests)| tests.iter().copied().flatten());
         return all.for_each(|(name, _)| println!("{name}: test"));
@@ -142,7 +144,7 @@ fn main() {
     let append = std::env::var("GUEST_APPEND").unwrap_or_default();
     if std::env::var_os("GUEST").is_some_and(|value| value == "inside") {
         let tests =
-            boots.iter().find(|(words, _)| *words == append).map_or([TESTS, &[]], |(_, tests)| *tests);
+            boots.iter().find(|(words, _)| *words == append).map_or([TESTS, &[], &[]], |(_, tests)| *tests);
         run(&tests.map(|tests| chosen(tests, &words)));
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/run");
@@ -183,13 +185,13 @@ fn chosen(tests: &'static [Test], words: &[String]) -> Vec<&'static Test> {
     tests.iter().filter(|(name, _)| meant(name)).collect()
 }
 
-/// Runs the first tests one by one, then the others, and ends the process.
-fn run([first, others]: &[Vec<&'static Test>; 2]) -> ! {
-    println!("running {} tests in the guest", first.len() + others.len());
-    let mut failed = side_by_side(first, 1);
-    failed.extend(side_by_side(others, AT_ONCE));
-    let passed = first.len() + others.len() - failed.len();
-    println!("{passed} passed, {} failed {}", failed.len(), failed.join(" "));
+/// Runs the tests of each list, and ends the process.
+fn run(lists: &[Vec<&'static Test>; 3]) -> ! {
+    let count: usize = lists.iter().map(Vec::len).sum();
+    println!("running {count} tests in the guest");
+    let failed: Vec<_> =
+        lists.iter().zip([1, 2, AT_ONCE]).flat_map(|(list, at_once)| side_by_side(list, at_once)).collect();
+    println!("{} passed, {} failed {}", count - failed.len(), failed.len(), failed.join(" "));
     exit(i32::from(!failed.is_empty()));
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -17,6 +18,9 @@ const VIP: &str = "10.9.0.100";
 /// The guest is slow.
 const SLOW: Duration = Duration::from_secs(10);
 
+/// Each test takes away what another one needs.
+static MODULES: Mutex<()> = Mutex::new(());
+
 /// Where modprobe reads what it must not load.
 const DENIED: &str = "/etc/modprobe.d/guest.conf";
 
@@ -27,6 +31,7 @@ fn conf() -> Instance {
 /// One line says what is missing and what to do; addresses are there all the same; once the module is there, a reload
 /// brings the rules. Before it nothing may have loaded the module.
 pub(crate) fn without_nf_tables() {
+    let _modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(!Path::new("/sys/module/nf_tables").exists(), "somebody loaded it");
     fs::create_dir_all("/etc/modprobe.d").expect("a folder in memory");
     fs::write(DENIED, "install nf_tables /bin/false\n").expect("a file in memory");
@@ -81,6 +86,7 @@ pub(crate) fn without_nf_tables() {
 /// An instance whose macvlan cannot be made says what is missing, and another one runs. Before it nothing may have loaded
 /// the module.
 pub(crate) fn without_macvlan() {
+    let _modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(!Path::new("/sys/module/macvlan").exists(), "somebody loaded it");
     fs::create_dir_all("/etc/modprobe.d").expect("a folder in memory");
     // The firewall of a VMAC is the next test's.
