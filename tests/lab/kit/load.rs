@@ -6,6 +6,7 @@
 //! protocol says.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
@@ -35,12 +36,13 @@ pub(crate) fn begin() {
     BEGUN.call_once(|| {
         record(Duration::ZERO, Duration::ZERO);
         std::thread::spawn(|| {
-            let (mut lost, mut late, mut told) = (Duration::ZERO, Duration::ZERO, pressure());
+            let mut pressure = Pressure::open();
+            let (mut lost, mut late, mut told) = (Duration::ZERO, Duration::ZERO, pressure.total());
             loop {
                 let begun = Instant::now();
                 std::thread::sleep(PERIOD);
                 let overslept = begun.elapsed().saturating_sub(PERIOD + USUAL);
-                let before = std::mem::replace(&mut told, pressure());
+                let before = std::mem::replace(&mut told, pressure.total());
                 late += overslept;
                 lost += told.saturating_sub(before).max(overslept);
                 record(lost, late);
@@ -53,11 +55,25 @@ fn record(lost: Duration, late: Duration) {
     SAMPLES.lock().expect("nobody panics with it").push(Sample { at: now(), lost, late });
 }
 
-/// How long somebody has waited for a processor since the machine began; zero where the kernel does not tell.
-fn pressure() -> Duration {
-    let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
-    let total = text.lines().next().and_then(|line| line.rsplit_once("total=")?.1.parse().ok());
-    Duration::from_micros(total.unwrap_or_default())
+/// What the kernel says of how long somebody has waited for a processor. The file is left open: it is read two hundred times a
+/// second.
+struct Pressure {
+    file: Option<fs::File>,
+    text: [u8; 256],
+}
+
+impl Pressure {
+    fn open() -> Self {
+        Self { file: fs::File::open("/proc/pressure/cpu").ok(), text: [0; 256] }
+    }
+
+    /// How long that was since the machine began; zero where the kernel does not tell.
+    fn total(&mut self) -> Duration {
+        let length = self.file.as_ref().and_then(|file| file.read_at(&mut self.text, 0).ok());
+        let text = std::str::from_utf8(&self.text[..length.unwrap_or_default()]).unwrap_or_default();
+        let total = text.lines().next().and_then(|line| line.rsplit_once("total=")?.1.parse().ok());
+        Duration::from_micros(total.unwrap_or_default())
+    }
 }
 
 /// What is measured between two moments. The last look may be a little ago: the next one is waited for.
