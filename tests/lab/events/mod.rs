@@ -42,6 +42,8 @@ const ABREAST: usize = 8;
 const QUIET: Duration = Duration::from_secs(20);
 /// The same in the guest.
 const SLOWLY_QUIET: Duration = Duration::from_secs(60);
+/// Between two looks, at least.
+const PAUSE: Duration = Duration::from_millis(150);
 /// How long a split or a pulled cable may last on top of that.
 const LASTING: Duration = Duration::from_secs(21);
 /// The longest advert interval.
@@ -153,6 +155,7 @@ fn quiet(net: &Net, machines: &mut [Machine<'_>; 2], wire: &Wire, history: &mut 
     let (patience, still) = if is_guest() { (SLOWLY_QUIET, STILL * 3) } else { (QUIET, STILL) };
     let end = Instant::now() + patience;
     loop {
+        let looked = Instant::now();
         let apart = apart(machines);
         let masters = UNITS.map(|unit| (unit, model::masters(unit, &states, wire.split, apart)));
         let mut wrong = look(machines, &masters);
@@ -178,7 +181,8 @@ fn quiet(net: &Net, machines: &mut [Machine<'_>; 2], wire: &Wire, history: &mut 
             history.tell(&format!("a: {:?}\n    b: {:?}\n    masters: {masters:?}", states[0], states[1]));
             panic!("not as it should be after {patience:?}:\n  {}", wrong.join("\n  "));
         }
-        std::thread::sleep(Duration::from_millis(150));
+        // Half of a processor at most: what is waited for wants its time, too.
+        std::thread::sleep(looked.elapsed().clamp(PAUSE, STILL));
     }
 }
 
