@@ -51,14 +51,19 @@ fn come_and_go(on: impl Fn(u8, &'static str, &'static str) -> Vec<Instance>, kin
     let text = file(BASES.into_iter().flat_map(|(number, name, _, flag)| on(number, name, flag)));
     let daemon = Daemon::start(&a, US, &text);
     let bears = |number: u8| {
-        let shown = a.shell("ip -o addr show");
-        [format!(" 10.{number}.0.100/"), format!(" 2001:db8:{number}::100/")]
+        let held = a.all_addresses();
+        [format!("10.{number}.0.100/"), format!("2001:db8:{number}::100/")]
             .iter()
-            .all(|vip| shown.contains(vip))
+            .all(|vip| held.iter().any(|(_, address)| address.starts_with(vip)))
     };
     let own = || {
         let shown = a.shell(&format!("ip -o link show type {kind}"));
         shown.lines().filter(|line| line.contains("vrrp.")).count()
+    };
+    let is_bare = || {
+        let links = std::fs::read_dir(a.path("/sys/class/net")).expect("the interfaces of a node").flatten();
+        !links.map(|link| link.file_name()).any(|name| name.to_string_lossy().starts_with("vrrp."))
+            && !BASES.iter().any(|(number, ..)| bears(*number))
     };
     let all_there = |what: &str, number: u8| {
         eventually(&format!("{what}: MASTER on {number}"), START + SLOW + TIMING.master_down(150), || {
@@ -75,9 +80,7 @@ fn come_and_go(on: impl Fn(u8, &'static str, &'static str) -> Vec<Instance>, kin
     for (number, name, ..) in BASES {
         a.shell(&format!("ip link set {name} down; ip link set {name} name other{number}"));
     }
-    eventually("all bear other names", SLOW, || {
-        own() == 0 && !BASES.iter().any(|(number, ..)| bears(*number))
-    });
+    eventually("all bear other names", SLOW, is_bare);
     for (number, name, ..) in BASES {
         a.shell(&format!(
             "ip link set other{number} name {name}; ip link set {name} up
@@ -88,7 +91,7 @@ fn come_and_go(on: impl Fn(u8, &'static str, &'static str) -> Vec<Instance>, kin
     for (_, name, ..) in BASES {
         a.shell(&format!("ip link del {name}"));
     }
-    eventually("all are gone", SLOW, || own() == 0 && !BASES.iter().any(|(number, ..)| bears(*number)));
+    eventually("all are gone", SLOW, is_bare);
     for (number, name, how, _) in BASES {
         make(&a, number, name, how);
     }

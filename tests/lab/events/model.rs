@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use super::wire::Split;
 
-/// Whether this is the machine that QEMU emulates, whose kernel has more kinds of interfaces and is slow: A has an
-/// ipvlan there, eth1 is a VLAN, and `other` is a dummy in a VRF.
-pub(crate) fn is_guest() -> bool {
-    std::env::var_os("GUEST").is_some_and(|value| value == "inside")
-}
+/// The machine that QEMU emulates has more kinds of interfaces and is slow: A has an ipvlan there, eth1 is a VLAN, and
+/// `other` is a dummy in a VRF.
+pub(crate) use crate::kit::load::is_guest;
 
 /// What moves together: sync groups, and instances on their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,8 +49,13 @@ impl Timing {
     }
 }
 
-/// Between two looks that cost nothing.
-const LOOK: Duration = Duration::from_millis(2);
+/// Between two looks that cost nothing. In the guest each costs a millisecond, and several tests wait at a time.
+fn pause() -> Duration {
+    Duration::from_millis(if load::is_guest() { 20 } else { 2 })
+}
+
+/// Between two looks that cost much.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until `done` holds, looking again and again; panics with `what` after `within`, or later by as much of it
 /// as the machine was busy with something else.
@@ -61,7 +66,7 @@ pub(crate) fn eventually(what: &str, within: Duration, done: impl FnMut() -> boo
 /// Whether `done` holds in that time.
 pub(crate) fn holds_within(within: Duration, mut done: impl FnMut() -> bool) -> bool {
     load::begin();
-    let begun = now();
+    let (begun, pause) = (now(), pause());
     let is_over = |span| now() >= begun + nanos(span);
     loop {
         let looked = Instant::now();
@@ -72,6 +77,6 @@ pub(crate) fn holds_within(within: Duration, mut done: impl FnMut() -> bool) -> 
             return false;
         }
         // Half of a processor at most: what is waited for wants its time, too.
-        std::thread::sleep(looked.elapsed().clamp(LOOK, LOOK * 50));
+        std::thread::sleep(looked.elapsed().clamp(pause, LONGEST_PAUSE));
     }
 }

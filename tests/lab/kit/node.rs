@@ -221,20 +221,23 @@ impl Node {
         found
     }
 
-    /// The addresses on an interface of the node, with their prefix lengths ("10.9.0.100/32"). Labs look at them again and
-    /// again: no program does it.
+    /// The addresses on an interface of the node, with their prefix lengths ("10.9.0.100/32").
     pub(crate) fn addresses(&self, interface: &str) -> Vec<String> {
+        let all = self.all_addresses().into_iter();
+        all.filter(|(name, _)| name == interface).map(|(_, address)| address).collect()
+    }
+
+    /// Every address of the node, behind the name of its interface. Labs look at them again and again: no program does it.
+    pub(crate) fn all_addresses(&self) -> Vec<(String, String)> {
         let holder = self.first;
         let listing = std::thread::spawn(move || {
             enter_network(holder);
             getifaddrs().expect("the addresses of a node").collect::<Vec<_>>()
         });
         let all = listing.join().expect("a list of addresses").into_iter();
-        // An address with a label bears that in place of the interface's name.
-        let here = all.filter(|it| it.interface_name.split(':').next() == Some(interface));
-        here.filter_map(|it| {
+        all.filter_map(|it| {
             let (address, mask) = (it.address?, it.netmask?);
-            Some(match (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
+            let text = match (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
                 (Some(address), Some(mask)) => {
                     format!("{}/{}", address.ip(), mask.ip().to_bits().count_ones())
                 }
@@ -242,7 +245,9 @@ impl Node {
                     let (address, mask) = (address.as_sockaddr_in6()?.ip(), mask.as_sockaddr_in6()?.ip());
                     format!("{address}/{}", mask.to_bits().count_ones())
                 }
-            })
+            };
+            // An address with a label bears that in place of the interface's name.
+            Some((it.interface_name.split(':').next()?.to_owned(), text))
         })
         .collect()
     }
