@@ -152,22 +152,35 @@ fn main() {
     let meant = boots.iter().filter(|(_, tests)| tests.iter().any(|tests| !chosen(tests, &words).is_empty()));
     // Nothing of them is left here: each guest ends with its script, and that with this process.
     let guests: Vec<_> = meant
-        .map(|(append, _)| {
+        .enumerate()
+        .map(|(number, (append, _))| {
+            let left = std::env::temp_dir().join(format!("guest-{}-{number}", std::process::id()));
+            std::fs::create_dir_all(&left).expect("a folder for what the guest leaves");
             let mut guest = Command::new("setpriv");
             guest
                 .args(["--pdeathsig", "TERM", script])
                 .arg(&program)
                 .args(&words)
-                .env("GUEST_APPEND", append);
-            guest.spawn().expect("setpriv (package util-linux) runs")
+                .env("GUEST_APPEND", append)
+                .env("GUEST_LEFT", &left);
+            (guest.spawn().expect("setpriv (package util-linux) runs"), left)
         })
         .collect();
     let mut code = 0;
-    for mut guest in guests {
+    for (mut guest, left) in guests {
         let status = guest.wait().expect("it was started");
         if !status.success() {
             code = status.code().unwrap_or(125);
         }
+        // A guest that did not come to its end has said so.
+        if status.success() || left.join("count").exists() {
+            let bad = kit::judge::judge_left(&left);
+            if !bad.is_empty() {
+                println!("0 passed, {} failed {}", bad.len(), bad.join(" "));
+                code = 1;
+            }
+        }
+        let _ = std::fs::remove_dir_all(left);
     }
     exit(code);
 }
@@ -191,6 +204,7 @@ fn run(lists: &[Vec<&'static Test>; 3]) -> ! {
     println!("running {count} tests in the guest");
     let failed: Vec<_> =
         lists.iter().zip([1, 2, AT_ONCE]).flat_map(|(list, at_once)| side_by_side(list, at_once)).collect();
+    kit::judge::leave_count();
     println!("{} passed, {} failed {}", count - failed.len(), failed.len(), failed.join(" "));
     exit(i32::from(!failed.is_empty()));
 }

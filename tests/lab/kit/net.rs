@@ -304,7 +304,7 @@ impl Drop for Net {
         let keep = |node: &str| vandal.as_deref() != Some(node);
         let adverts =
             self.events(0).iter().filter(|event| keep(&event.node) && event.advert().is_some()).count();
-        judge::all_good(&self.capture.pcap(keep), adverts);
+        judge::judge(&self.capture.pcap(keep), adverts);
     }
 }
 
