@@ -226,6 +226,11 @@ pub const DUE_PER_TURN: usize = 256;
 /// Events that one poll hands out; more are handed out by the next.
 pub const EVENTS_PER_POLL: usize = 256;
 
+/// Lateness of the earliest deadline from which on all sources are emptied before it acts. A router that was stopped for a
+/// little more than its master down interval has its rival's adverts in the socket, maybe behind those of two hundred
+/// others, and must not become MASTER before it has read them.
+pub const LATE: crate::base::time::Span = crate::base::time::Span::from_millis(20);
+
 /// Polls and passes over the ready sources after a stall before expired deadlines act: at 32 packets a pass
 /// and source this empties a socket buffer of 8,192 packets, more than the kernel's default keeps.
 pub const CATCH_UP_PASSES: usize = 256;

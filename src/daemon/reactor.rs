@@ -6,9 +6,8 @@
 //!
 //! The poll is edge-triggered: a source that may have more to give says [`Again::More`] and is served again in
 //! the next turn, which then does not wait. Work is bounded: each source is served once a turn, and a bounded
-//! number of deadlines acts. After a stall (the process was stopped, or the machine was busy for longer than
-//! the process says it can bear) all sources are emptied before any expired deadline acts, so that a peer that
-//! was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless. Under load a turn
+//! number of deadlines acts. After a stall (the process was stopped, or the machine was busy) all sources are emptied
+//! before any expired deadline acts, so that a peer that was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless. Under load a turn
 //! waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]), and what comes in all the time is read
 //! together while no deadline is near ([`limit::SHARED_READING`]).
 
@@ -88,7 +87,8 @@ pub trait Process {
         false
     }
 
-    /// How late the loop may wake up before it empties all sources ahead of expired deadlines.
+    /// How late the loop may wake up before that counts as a stall. Sources are emptied ahead of expired deadlines after
+    /// a shorter time already ([`limit::LATE`]).
     fn stall_threshold(&self) -> Span;
 }
 
@@ -122,6 +122,8 @@ struct Core {
     before: Instant,
     /// When this turn began.
     begun: Instant,
+    /// When a turn began that emptied all sources.
+    emptied: Instant,
     /// When the parent was last listened to in the middle of work.
     answered: Instant,
     counters: Counters,
@@ -155,6 +157,7 @@ impl Reactor {
             reading: Reading::new(limit::SHARED_READING),
             before: Instant::START,
             begun: Instant::START,
+            emptied: Instant::START,
             answered: Instant::START,
             counters: Counters::default(),
             realtime: Realtime::default(),
@@ -231,9 +234,12 @@ impl Reactor {
             self.core.realtime.note_lateness(late);
         }
         self.core.serve_all(process);
-        if late > process.stall_threshold() {
+        let threshold = process.stall_threshold();
+        if late > threshold {
             self.core.counters.stalls += 1;
             self.core.counters.stall = late;
+        }
+        if late > threshold.min(limit::LATE) && self.core.is_to_catch_up(late) {
             self.catch_up(process)?;
         }
         self.core.expire(process);
@@ -248,7 +254,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// Empties all sources, within a bound.
+    /// Empties all sources, within a bound. If work begins meanwhile, the rest of them is for the turn after it.
     fn catch_up(&mut self, process: &mut dyn Process) -> io::Result<()> {
         for _ in 0..limit::CATCH_UP_PASSES {
             self.gather(Some(Duration::ZERO))?;
@@ -256,6 +262,9 @@ impl Reactor {
                 break;
             }
             self.core.serve_all(process);
+        }
+        if !self.core.working {
+            self.core.emptied = self.core.begun;
         }
         Ok(())
     }
@@ -357,6 +366,12 @@ impl Core {
     /// How far the earliest deadline lies in the past.
     fn lateness(&self) -> Span {
         self.deadlines.earliest().map_or(Span::ZERO, |at| self.now.since(at))
+    }
+
+    /// Whether the earliest deadline passed after the sources were last emptied: what came in before that moment may
+    /// still be unread. Without this question a flood would be read in each turn of a loop that is behind.
+    fn is_to_catch_up(&self, late: Span) -> bool {
+        self.begun.since(self.emptied) > late
     }
 
     fn enqueue(&mut self, registration: Registration) {

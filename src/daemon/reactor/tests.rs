@@ -165,6 +165,36 @@ fn after_a_stall_sources_are_emptied_before_expired_deadlines_act() {
 }
 
 #[test]
+fn a_pause_too_short_for_a_stall_empties_the_sources_as_well() {
+    let busy = limit::LATE + Span::from_millis(40);
+    let mut recorder = Recorder { stop_after: 2, portion: 2, busy, ..Recorder::default() };
+    let (mut reactor, far, _) = reactor_with_stream(&mut recorder);
+    recorder.meanwhile = Some((far, b"aabbcc", 1, Span::from_millis(10)));
+    let now = reactor.turn().now();
+    reactor.turn().set_deadline(0, Some(now));
+    reactor.run(&mut recorder).unwrap();
+    let seen: Vec<&str> = recorder.seen.iter().map(String::as_str).filter(|seen| *seen != "7 ").collect();
+    assert_eq!(seen, ["expired 0", "7 aa", "7 bb", "7 cc", "expired 1"]);
+    assert_eq!(reactor.turn().counters().stalls, 0);
+}
+
+#[test]
+fn what_comes_in_all_the_time_is_emptied_once_for_a_deadline() {
+    let mut recorder = Recorder::default();
+    let (mut reactor, _far, _) = reactor_with_stream(&mut recorder);
+    reactor.core.begin();
+    let late = Span::from_millis(50);
+    reactor.core.emptied = reactor.core.begun - late - Span::from_millis(1);
+    assert!(reactor.core.is_to_catch_up(late));
+    // The sources were emptied after the deadline had passed.
+    reactor.core.emptied = reactor.core.begun - late;
+    assert!(!reactor.core.is_to_catch_up(late));
+    reactor.core.emptied = Instant::START;
+    reactor.catch_up(&mut recorder).unwrap();
+    assert!(!reactor.core.is_to_catch_up(late));
+}
+
+#[test]
 fn a_deregistered_source_is_silent_even_if_it_was_ready() {
     let mut recorder = Recorder { stop_after: 1, portion: 2, ..Recorder::default() };
     let (mut reactor, mut far, registration) = reactor_with_stream(&mut recorder);
