@@ -12,15 +12,28 @@ use super::load;
 const BAD: &str = "_ws.malformed || _ws.expert.severity == error || vrrp.checksum.status == 0 \
                    || ip.checksum.status == 0 || icmpv6.checksum.status == 0 || igmp.checksum.status == 0";
 
+/// Adverts with a good checksum.
+const GOOD: &str = "vrrp.checksum.status == 1 && !icmp && !(icmpv6)";
+
 /// Panics unless every frame is well formed and exactly `adverts` of them are adverts with a good checksum.
 pub(crate) fn all_good(pcap: &[u8], adverts: usize) {
+    // A start of tshark takes a quarter of a second of a processor, as much as everything else in a short lab.
+    if counts(pcap) == Some([0, adverts]) {
+        return;
+    }
     let bad = tshark(pcap, &["-Y", BAD, "-V"]);
     assert!(bad.trim().is_empty(), "tshark objects to:\n{}", bad.chars().take(6_000).collect::<String>());
-    let good = tshark(
-        pcap,
-        &["-Y", "vrrp.checksum.status == 1 && !icmp && !(icmpv6)", "-T", "fields", "-e", "frame.number"],
-    );
+    let good = tshark(pcap, &["-Y", GOOD, "-T", "fields", "-e", "frame.number"]);
     assert_eq!(good.lines().count(), adverts, "adverts with a good checksum, by tshark and by our own count");
+}
+
+/// How many frames are bad and how many are good adverts, if tshark says so in one pass: a capture that lasts no time
+/// has no row in its table.
+fn counts(pcap: &[u8]) -> Option<[usize; 2]> {
+    let table = tshark(pcap, &["-q", "-z", &format!("io,stat,0,{BAD},{GOOD}")]);
+    let (_, row) = table.lines().find_map(|line| line.split_once(" <> "))?;
+    let mut cells = row.split('|').skip(1).step_by(2).map(|cell| cell.trim().parse().ok());
+    Some([cells.next()??, cells.next()??])
 }
 
 /// Fields of the frames that a display filter selects, one row a frame.
