@@ -2,7 +2,7 @@
 //!
 //! The configurations are those of `tests/goldens`, and the corpus of other people's files where the machine has it.
 //! A case is its number: `KEEPALIVED_MUTATION=NUMBER` reads only that one. A failing input is printed with it. Meant
-//! for a release build, which has the tests of the debug build (panics unwind) and a tenth of its time.
+//! for the optimized build, which has the checks of the debug build and a tenth of its time.
 
 #![allow(
     clippy::unwrap_used,
