@@ -7,9 +7,9 @@
 //! The poll is edge-triggered: a source that may have more to give says [`Again::More`] and is served again in
 //! the next turn, which then does not wait. Work is bounded: each source is served once a turn, and a bounded
 //! number of deadlines acts. After a stall (the process was stopped, or the machine was busy) all sources are emptied
-//! before any expired deadline acts, so that a peer that was heard in the meantime counts. Nothing is allocated in a turn. Waking early is harmless. Under load a turn
-//! waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]), and what comes in all the time is read
-//! together while no deadline is near ([`limit::SHARED_READING`]).
+//! before any expired deadline acts, so that a peer that was heard in the meantime counts. Nothing is allocated in a turn.
+//! Waking early is harmless. Under load a turn waits a part of a millisecond for company ([`limit::SHARED_WAKE_UP`]), and
+//! what comes in all the time is read together while no deadline is near ([`limit::SHARED_READING`]).
 
 mod hellos;
 mod reading;

@@ -243,8 +243,8 @@ pub enum Refusal<'a> {
     Unknown(&'a str),
     /// The word takes nothing like this.
     Unexpected(&'a str),
-    /// The word takes a name.
-    Nameless,
+    /// This word takes a name; what the word does.
+    Nameless(&'static str, &'static str),
     /// The word takes a value behind the name.
     Valueless,
 }
@@ -280,7 +280,7 @@ pub fn parse(line: &[u8]) -> Result<Request<'_>, Refusal<'_>> {
         }
     }
     match row.named {
-        Must | WithValue if request.name.is_none() => Err(Refusal::Nameless),
+        Must | WithValue if request.name.is_none() => Err(Refusal::Nameless(row.word, row.meaning)),
         WithValue if request.argument.is_none() => Err(Refusal::Valueless),
         _ => Ok(request),
     }
@@ -458,7 +458,10 @@ mod tests {
         for row in ROWS {
             let alone = parse(row.word.as_bytes()).map(|request| request.row.word);
             let nameless = matches!(row.named, Must | WithValue);
-            assert_eq!(alone, if nameless { Err(Refusal::Nameless) } else { Ok(row.word) });
+            assert_eq!(
+                alone,
+                if nameless { Err(Refusal::Nameless(row.word, row.meaning)) } else { Ok(row.word) }
+            );
             let named = [row.word, " VI_1"].concat();
             let named = parse(named.as_bytes()).map(|request| request.name);
             let expected = match row.named {

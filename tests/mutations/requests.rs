@@ -23,7 +23,7 @@ pub fn read(octets: &[u8], size: usize) -> usize {
             Err(Refusal::Unknown(word) | Refusal::Unexpected(word)) => {
                 assert!(!word.is_empty() && !word.contains(char::is_control));
             }
-            Err(Refusal::Empty | Refusal::Nameless | Refusal::Valueless | Refusal::NoText) => {}
+            Err(Refusal::Empty | Refusal::Nameless(..) | Refusal::Valueless | Refusal::NoText) => {}
         }
     }
     for line in octets.split(|octet| *octet == b'\n') {

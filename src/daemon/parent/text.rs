@@ -111,7 +111,9 @@ pub(super) fn refusal(refusal: Refusal<'_>) -> String {
         Refusal::NoText => "the request is no text\n".to_owned(),
         Refusal::Unknown(word) => format!("unknown word '{word}'; 'help' lists them\n"),
         Refusal::Valueless => "a value is missing behind the name; 'help' lists what is taken\n".to_owned(),
-        Refusal::Nameless => "a name is missing; 'status' has the names\n".to_owned(),
+        Refusal::Nameless(word, meaning) => {
+            format!("a word is missing behind '{word}' ({meaning}); 'status' has the names\n")
+        }
         Refusal::Unexpected(word) => format!("'{word}' means nothing here; 'help' lists what does\n"),
     }
 }
