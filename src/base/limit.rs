@@ -71,6 +71,10 @@ pub const LVS_SERVICES_PER_LOOK: usize = 16;
 /// scheduler that has to be loaded first takes longer anyway. A reload may bring hundreds of thousands.
 pub const LVS_OPERATIONS_PER_TURN: usize = 16 * NETLINK_BATCH;
 
+/// How often an operation on the table of IPVS is sent again that the kernel had no memory for: with pauses of 10 ms that
+/// double, 0.6 s. All others wait for it, and one that could not be carried out by then is left to the next look.
+pub const LVS_TRIES: u32 = 6;
+
 /// Destinations that are compared with what is wanted of them until an operation has to be made or the loop goes on:
 /// about 0.2 us each.
 pub const LVS_LOOKS_PER_PULL: u32 = 4_096;

@@ -212,6 +212,17 @@ pub(super) fn ipvs_there() {
     info!("IPVS: ip_vs is there now - programming the virtual servers");
 }
 
+/// The kernel could not take changes to its table, or did not answer: nothing else is changed before they have been sent
+/// again. Told once until they have gone in.
+pub(super) fn table_waits(errno: Errno) {
+    warn!("IPVS: changes to the table were not carried out: {} - they are sent again", errno.desc());
+}
+
+/// The kernel has answered them.
+pub(super) fn table_goes_on(again: u64) {
+    info!("IPVS: the changes that were sent again have been answered; {again} batches were since the start");
+}
+
 pub(super) fn sync_daemon_refused(errno: Errno) {
     error!("IPVS: the sync daemon could not be started: {} - see lvs_sync_daemon", errno.desc());
 }

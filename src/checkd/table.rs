@@ -1,18 +1,23 @@
 //! The kernel's table of IPVS: operations of the director are carried out, many in one system call, and what is there is
 //! listed for it.
 
+mod pace;
+mod sending;
 pub(super) mod values;
 
 use std::io;
 
 use super::report;
 use crate::base::limit;
-use crate::base::time::Instant;
+use crate::base::time::{Instant, Span};
 use crate::config::model::Model;
-use crate::proto::lvs::{Director, Look, Operation, Pending, Refusal, Tell};
+use crate::proto::lvs::{Director, Look, Operation, Refusal, Tell};
+use crate::sys::clock;
 use crate::sys::ipvs::{self, Full, Ipvs, KernelDestination, KernelService, Timeouts, Unavailable};
 use crate::sys::netns;
 use nix::errno::Errno;
+use pace::Pace;
+use sending::{Sending, Step};
 
 /// The table.
 #[derive(Default)]
@@ -21,12 +26,11 @@ pub(super) struct Table {
     pub(super) ipvs: Option<Ipvs>,
     /// That was told.
     told: bool,
-    /// An acknowledgement was lost: only a look at the table shows what became of its operation.
-    pub(super) unsure: bool,
     /// The network namespace of the table (`net_namespace_ipvs`); none: that of this process.
     namespace: Option<String>,
-    batch: heapless::Vec<Pending, { limit::NETLINK_BATCH }>,
-    refused: heapless::Vec<(usize, Errno), { limit::NETLINK_BATCH }>,
+    /// What is on its way to the kernel.
+    sending: Sending,
+    pace: Pace,
     services: Vec<KernelService>,
     destinations: Vec<KernelDestination>,
     /// How many of `services` were looked at; none: no look goes on.
@@ -92,40 +96,47 @@ impl Table {
         between: &mut dyn FnMut(),
         tell: &mut Tell<'_>,
     ) {
-        let Self { ipvs: Some(ipvs), batch, refused, unsure, .. } = self else { return };
-        let mut done: usize = 0;
+        let Self { ipvs: Some(ipvs), sending, .. } = self else { return };
+        let (mut done, mut tries): (usize, u32) = (0, 0);
         while done < most {
-            batch.clear();
-            while batch.len() < batch.capacity() && ipvs.room() > 0 {
-                let Some(pending) = director.pull() else { break };
-                let tag = u32::try_from(batch.len()).unwrap_or(0);
-                // There is room in both.
-                let _ = ask(ipvs, tag, &pending.operation);
-                let _ = batch.push(pending);
-            }
-            if batch.is_empty() {
+            match sending.step(now, director, ipvs, tell) {
+                Step::Done(operations) => {
+                    done = done.saturating_add(operations);
+                    between();
+                }
+                Step::Nothing if director.is_settled() => return,
                 // Where much was looked at and nothing was to be done there may be more.
-                if director.is_settled() {
-                    return;
+                Step::Nothing => {}
+                // Who asks for all of it may not come back.
+                Step::Waits if most == usize::MAX && tries < limit::LVS_TRIES => {
+                    tries = tries.saturating_add(1);
+                    sending.hurry();
                 }
-                continue;
+                Step::Waits => return,
             }
-            refused.clear();
-            ipvs.commit(|tag, result| {
-                if let Err(refusal) = result {
-                    let _ = refused.push((tag as usize, refusal.errno));
-                }
-            });
-            for (tag, errno) in &*refused {
-                if *errno == Errno::ENOBUFS {
-                    *unsure = true;
-                }
-                if let Some(pending) = batch.get(*tag) {
-                    director.refused(now, pending, meaning(&pending.operation, *errno), tell);
-                }
-            }
-            done = done.saturating_add(batch.len());
-            between();
+        }
+    }
+
+    /// The director has back what has not been carried out: another one is about to follow it.
+    pub(super) fn give_back(&mut self, now: Instant, director: &mut Director, tell: &mut Tell<'_>) {
+        self.sending.give_back(now, director, tell);
+    }
+
+    /// Whether an acknowledgement was lost for good: only a look at the table shows what became of its operation.
+    pub(super) const fn is_unsure(&self) -> bool {
+        self.sending.unsure
+    }
+
+    /// When operations that the kernel could not take are sent again; none: there are none.
+    pub(super) fn waits_until(&self) -> Option<Instant> {
+        self.sending.due()
+    }
+
+    /// When the next look is due, if none goes on; where there is no table, the next attempt to open it.
+    pub(super) fn next_look(&self, now: Instant) -> Instant {
+        match self.ipvs {
+            None => now + MISSING,
+            Some(_) => self.pace.due(self.sending.unsure).max(now),
         }
     }
 
@@ -138,7 +149,9 @@ impl Table {
         (how, most): (Look, usize),
         tell: &mut Tell<'_>,
     ) -> Looked {
+        let begin = clock::now();
         let looked = self.look_on(now, director, (how, most), tell);
+        self.pace.took(begin, clock::now(), !matches!(looked, Ok(Looked::More)));
         if !matches!(looked, Ok(Looked::More)) {
             self.looked = None;
         }
@@ -155,13 +168,13 @@ impl Table {
         (how, most): (Look, usize),
         tell: &mut Tell<'_>,
     ) -> io::Result<Looked> {
-        let Self { ipvs: Some(ipvs), services, destinations, unsure, looked, .. } = self else {
+        let Self { ipvs: Some(ipvs), services, destinations, sending, pace, looked, .. } = self else {
             return Ok(Looked::Over);
         };
         let from = match *looked {
             Some(from) => from,
             None => {
-                *unsure = false;
+                pace.begins(core::mem::take(&mut sending.unsure));
                 ipvs.services(services)?;
                 director.look(how);
                 0
@@ -216,6 +229,9 @@ impl Table {
         ipvs.commit(|_, _| ());
     }
 }
+
+/// A kernel without IPVS is asked for it so often.
+const MISSING: Span = Span::from_secs(10);
 
 fn ask(ipvs: &mut Ipvs, tag: u32, operation: &Operation) -> Result<(), Full> {
     match operation {

@@ -96,7 +96,7 @@ struct Lvs {
 impl Lvs {
     /// Whether the kernel has everything that is to be in its table; also where it has no table.
     fn is_settled(&self) -> bool {
-        self.table.ipvs.is_none() || self.director.is_settled()
+        self.table.ipvs.is_none() || self.director.is_settled() && self.table.waits_until().is_none()
     }
 }
 

@@ -118,6 +118,11 @@ impl Checkers {
             let machine = plan.carried.get(new.index()).copied().flatten();
             machine.is_some() && plan.before.get(old.index()).copied().flatten() == machine
         };
+        {
+            let (lvs, now) = (&mut self.lvs, turn.now());
+            let (model, places) = (&self.model, &lvs.places);
+            lvs.table.give_back(now, &mut lvs.director, &mut |fact| log(model, places, &fact));
+        }
         let (mut gone, facts) = (Vec::new(), &mut self.lvs.facts);
         director.follow(&mut self.lvs.director, &mut same, &mut || turn.answer_hellos(), &mut |fact| {
             match fact {

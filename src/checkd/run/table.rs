@@ -4,30 +4,22 @@ use super::Checkers;
 use super::facts::log;
 use crate::base::id::ServiceId;
 use crate::base::limit;
-use crate::base::time::Span;
 use crate::checkd::kept::{quorum_key, service_key};
 use crate::checkd::slots::Slot;
 use crate::checkd::table::Looked;
 use crate::daemon::reactor::Turn;
 use crate::proto::lvs::Look;
 
-/// The kernel does not tell of changes to the table: it is looked at so often. What somebody deletes serves nobody for so
-/// long at most; a look at 200 services takes about 10 ms, in slices between which checks go on.
-const LOOK: Span = Span::from_secs(10);
-
-/// A look after an acknowledgement that was lost.
-const SOON: Span = Span::from_millis(100);
-
 impl Checkers {
     /// The next look at the table.
     pub(super) fn arm_table(&self, turn: &mut Turn<'_>) {
-        let at_work = self.lvs.table.is_looking() || !self.lvs.is_settled();
-        let pause = match (at_work, self.lvs.table.unsure) {
-            (true, _) => Span::ZERO,
-            (false, true) => SOON,
-            (false, false) => LOOK,
+        let (table, now) = (&self.lvs.table, turn.now());
+        let at = match table.waits_until() {
+            Some(due) => due.max(now),
+            None if table.is_looking() || !self.lvs.is_settled() => now,
+            None => table.next_look(now),
         };
-        turn.set_deadline(self.layout.number(Slot::Table), Some(turn.now() + pause));
+        turn.set_deadline(self.layout.number(Slot::Table), Some(at));
     }
 
     /// Looks whether somebody else deleted what is ours; where there was no IPVS, whether there is now. Sync daemons that

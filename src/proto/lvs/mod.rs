@@ -45,7 +45,7 @@ mod spec;
 #[cfg(feature = "lvs")]
 mod table;
 #[cfg(all(test, feature = "lvs"))]
-mod tests;
+pub(crate) mod tests;
 mod values;
 
 #[cfg(feature = "lvs")]

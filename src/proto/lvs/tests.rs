@@ -1,10 +1,10 @@
 //! What the tests of this folder share.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-mod conf;
+pub(crate) mod conf;
 mod fields;
 mod kept;
-mod kernel;
+pub(crate) mod kernel;
 mod rules;
 mod several;
 mod world;

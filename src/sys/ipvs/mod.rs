@@ -153,6 +153,18 @@ impl Ipvs {
         self.genl.commit(&mut on_result);
     }
 
+    /// As [`Ipvs::commit`], but where the send fails no message has a result: the kernel has seen none of them, and they
+    /// may be asked for again.
+    ///
+    /// # Errors
+    /// What the send says.
+    pub fn try_commit(
+        &mut self,
+        mut on_result: impl FnMut(u32, Result<(), Refusal<'_>>),
+    ) -> Result<(), Errno> {
+        self.genl.try_commit(&mut on_result)
+    }
+
     /// Asks to add a service without destinations.
     ///
     /// # Errors

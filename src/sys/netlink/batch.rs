@@ -148,14 +148,37 @@ impl Batch {
     /// an error, or 0, and the kernel's explanation, which is often empty: in the order of the messages, except that
     /// those whose acknowledgement was lost come last with ENOBUFS. Only a dump shows what became of these.
     pub(super) fn commit(&mut self, on_result: &mut dyn FnMut(u32, i32, &str)) {
-        if self.pending.is_empty() {
-            return;
+        let unanswered = self.exchange(on_result).err().unwrap_or(libc::ENOBUFS);
+        self.close(unanswered, on_result);
+    }
+
+    /// As [`Self::commit`], but where the send fails no message has a result: the kernel has seen none of them, and they
+    /// may be asked for again.
+    ///
+    /// # Errors
+    /// The number of what the send says.
+    #[cfg(feature = "lvs")]
+    pub(super) fn try_commit(&mut self, on_result: &mut dyn FnMut(u32, i32, &str)) -> Result<(), i32> {
+        let sent = self.exchange(on_result);
+        match sent {
+            Ok(()) => self.close(libc::ENOBUFS, on_result),
+            Err(_) => self.clear(),
         }
-        let mut unanswered = libc::ENOBUFS;
-        match self.transport.send(self.requests.octets()) {
-            Ok(()) => self.read_acks(on_result),
-            Err(error) => unanswered = error.raw_os_error().unwrap_or(libc::EIO),
+        sent
+    }
+
+    /// Sends what is collected and reads the answers.
+    fn exchange(&mut self, on_result: &mut dyn FnMut(u32, i32, &str)) -> Result<(), i32> {
+        if !self.pending.is_empty() {
+            let sent = self.transport.send(self.requests.octets());
+            sent.map_err(|error| error.raw_os_error().unwrap_or(libc::EIO))?;
+            self.read_acks(on_result);
         }
+        Ok(())
+    }
+
+    /// What was not answered has this result, and the batch is empty.
+    fn close(&mut self, unanswered: i32, on_result: &mut dyn FnMut(u32, i32, &str)) {
         for pending in self.pending.iter().filter(|pending| pending.state == State::Awaited) {
             on_result(pending.tag, unanswered, "");
         }

@@ -99,10 +99,19 @@ impl Genl {
     /// Sends what is collected and empties the batch. Each tag gets exactly one result, in the order of the messages,
     /// except that those whose acknowledgement was lost come last with ENOBUFS.
     pub(in crate::sys) fn commit(&mut self, on_result: &mut dyn FnMut(u32, Result<(), Refusal<'_>>)) {
-        self.batch.commit(&mut |tag, code, text| match code {
-            0 => on_result(tag, Ok(())),
-            code => on_result(tag, Err(Refusal { errno: Errno::from_raw(code), text })),
-        });
+        self.batch.commit(&mut |tag, code, text| on_result(tag, result_of(code, text)));
+    }
+
+    /// As [`Self::commit`], but where the send fails no message has a result: the kernel has seen none of them.
+    ///
+    /// # Errors
+    /// What the send says.
+    pub(in crate::sys) fn try_commit(
+        &mut self,
+        on_result: &mut dyn FnMut(u32, Result<(), Refusal<'_>>),
+    ) -> Result<(), Errno> {
+        let sent = self.batch.try_commit(&mut |tag, code, text| on_result(tag, result_of(code, text)));
+        sent.map_err(Errno::from_raw)
     }
 
     /// Asks for a dump and hands each message of it to `each`; begins again, after `None`, if the kernel says that a
@@ -154,6 +163,10 @@ impl Genl {
     pub(in crate::sys) fn collected(&self) -> &[u8] {
         self.batch.collected()
     }
+}
+
+fn result_of(code: i32, text: &str) -> Result<(), Refusal<'_>> {
+    if code == 0 { Ok(()) } else { Err(Refusal { errno: Errno::from_raw(code), text }) }
 }
 
 fn part(message: Message<'_>) -> Option<Part<'_>> {
