@@ -1,6 +1,5 @@
 //! What a reload changes of servers that are down, and when there is no quorum.
 
-use std::net::IpAddr;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
@@ -153,9 +152,7 @@ fn look_until_replaced(ipvs: &mut Ipvs, changed: usize, fewest: usize) -> u32 {
         for there in &services {
             ipvs.destinations(&there.service.key, &mut servers).expect("a list");
             assert!(servers.len() >= fewest, "{:?}: {servers:?}", there.service.key);
-            let new = servers.iter().filter(|there| {
-                matches!(there.destination.key.addr, IpAddr::V4(addr) if addr.octets()[1] == programming::NEW_NET)
-            });
+            let new = servers.iter().filter(|there| programming::is_new(there.destination.key.addr));
             whole &= servers.len() == programming::SERVERS && new.count() == changed;
         }
         if whole {
