@@ -136,7 +136,7 @@ impl Checkers {
         let (model, places) = (&self.model, &lvs.places);
         let between = &mut || turn.answer_hellos();
         lvs.table.settle(now, (&mut lvs.director, most), between, &mut |fact| log(model, places, &fact));
-        if lvs.table.is_unsure() {
+        if lvs.table.is_unsure() || lvs.table.waits_until().is_some() {
             self.arm_table(turn);
         }
     }
