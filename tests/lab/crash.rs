@@ -240,7 +240,10 @@ fn crashes_in_a_row_leave_one_master_and_its_addresses_where_it_is() {
     }
     nobody_else_was_master(&net, begin, &daemon);
     assert!(!a.read("/run/lab/changes").contains("Deleted"), "{}", a.read("/run/lab/changes"));
-    assert_eq!(daemon.logged("carrying on for the process before"), 3, "{}", daemon.log());
+    // The line comes after the advert that was waited for.
+    eventually("each child carries on", ALLOWANCE, || {
+        daemon.logged("carrying on for the process before") == 3
+    });
     assert_eq!(daemon.logged("taken off meanwhile"), 0);
     // The next pause is 4 s: too long. The address goes before the peer takes over.
     let child = daemon.vrrp_child();
